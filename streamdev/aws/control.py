@@ -1,0 +1,75 @@
+"""The control endpoint of streamdev's plugins, in LocalStack's gateway."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from streamdev.aws.errors import AwsError
+from streamdev.errors import EngineNotRunningError
+
+TIMEOUT_S = 10
+
+
+class Control:
+    """``/_streamdev/...`` of one engine; the ``external`` engine has none of it."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._base = f"{endpoint_url}/_streamdev"
+        # No proxy: the engine is on this machine, whatever the environment says.
+        self._opener = build_opener(ProxyHandler({}))
+
+    def health(self) -> dict[str, Any]:
+        """Versions, and whether DynamoDB runs."""
+        return dict(self._call("GET", "/health"))
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Every mapping: state, position, backlog, counts, last result."""
+        return list(self._call("GET", "/mappings"))
+
+    def configure(self, **settings: Any) -> None:
+        """Apply settings, such as ``redact={"Table": ["attribute"]}``."""
+        self._call("POST", "/config", settings)
+
+    def forget(self, uuid: str) -> None:
+        """Drop the stored position of the mapping ``uuid``."""
+        self._call("POST", f"/mappings/{uuid}/forget", {})
+
+    def batches(self) -> list[dict[str, Any]]:
+        """Every batch that was given up and is stored, oldest first, without its records.
+
+        Each has ``name``, ``function``, ``table``, ``condition``, ``error``, ``destination``,
+        ``delivered`` and ``message``, the body of the message to the destination.
+        """
+        return list(self._call("GET", "/batches"))
+
+    def batch(self, name: str) -> dict[str, Any]:
+        """One of them with ``payload``, the event with its records."""
+        return dict(self._call("GET", f"/batches/{name}"))
+
+    def delete_batch(self, name: str) -> None:
+        """Remove a stored batch; nothing happens where it is already gone."""
+        self._call("DELETE", f"/batches/{name}")
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        request = Request(
+            self._base + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as response:
+                payload = response.read()
+        except HTTPError as error:
+            detail = error.read(500).decode("utf-8", "replace").strip()
+            raise AwsError(
+                f"{method} {request.full_url}: {error.code} {detail}", code=str(error.code)
+            ) from error
+        except (URLError, OSError) as error:
+            raise EngineNotRunningError(
+                f"Nothing answers at {self._base}.", hint="Start the engine: ./dev.py up"
+            ) from error
+        return json.loads(payload) if payload else None

@@ -1,0 +1,30 @@
+"""Plain HTTP to a deployed REST API, as its clients speak it."""
+
+from __future__ import annotations
+
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from streamdev.errors import EngineNotRunningError
+
+TIMEOUT_S = 30
+
+
+def call(method: str, url: str, body: bytes | None = None) -> tuple[int, str]:
+    """Call ``url``, with a JSON body if there is one; return the status code and the answer.
+
+    Raises:
+        EngineNotRunningError: Nothing answers there.
+    """
+    request = Request(url, data=body, method=method, headers={"Content-Type": "application/json"})
+    # No proxy: the engine is on this machine, whatever the environment says.
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT_S) as response:
+            return response.status, response.read().decode("utf-8", "replace")
+    except HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace")
+    except (URLError, OSError) as error:
+        raise EngineNotRunningError(
+            f"{url} can't be reached: {error}", hint="Start the engine: ./dev.py up"
+        ) from error

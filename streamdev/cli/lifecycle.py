@@ -1,0 +1,217 @@
+"""up, down, reset: the engine's life."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+
+from streamdev.cli.context import Context, pass_context
+from streamdev.cli.engines import choose
+from streamdev.cli.options import common_options
+from streamdev.cli.progress import TerminalProgress
+from streamdev.engine.base import EngineInfo, require
+from streamdev.errors import EngineNotRunningError, TimedOutError
+
+if TYPE_CHECKING:
+    from streamdev.cli.deploy import DeployResult
+
+RESET_TIMEOUT_S = 60.0
+
+
+@click.command()
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, do nothing.")
+@common_options
+@pass_context
+def up(ctx: Context, plan_only: bool) -> None:
+    """Start the engine if it does not run, deploy all pipelines, show what is where.
+
+    Safe to repeat and to interrupt: what is there stays, what is missing is added. After a
+    crash, or down --keep, it goes on with the data.
+
+    Examples:
+      ./dev.py up
+      ./dev.py up --plan
+      ./dev.py up --port 4567
+    """
+    from streamdev.cli.deploy import deploy_project
+
+    _ = ctx.project  # what is wrong in it stops here, before anything is started
+    choice = choose(ctx)
+    if not _is_running(ctx):
+        _check_sources(ctx)
+        if plan_only:
+            ctx.err.print(Text(f"The {choice.name} engine would be started ({choice.why})."))
+    if plan_only:
+        result = deploy_project(ctx, (), plan_only=True)
+        if ctx.settings.json:
+            ctx.print_json(result.as_json())
+        return
+    with TerminalProgress(ctx.err) as progress:
+        if choice.by_machine:
+            progress.note(f"Engine: {choice.name} ({choice.why}).")
+        info = ctx.engine.start(progress)
+    try:
+        result = deploy_project(ctx, ())
+    except KeyboardInterrupt:
+        ctx.err.print("The engine runs, but not everything is deployed. Go on: ./dev.py up")
+        raise
+    _show_up(ctx, info, result)
+
+
+def _check_sources(ctx: Context) -> None:
+    """Find missing handlers and syntax errors before the engine is started for nothing."""
+    from streamdev.deploy.sources import check_syntax, source_files
+
+    for pipeline in ctx.project.pipelines.values():
+        check_syntax(source_files(pipeline.function.source))
+
+
+def _is_running(ctx: Context) -> bool:
+    try:
+        return ctx.engine.running() is not None
+    except EngineNotRunningError:
+        return False
+
+
+def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
+    pipelines = ctx.project.pipelines.values()
+    if ctx.settings.json:
+        ctx.print_json(
+            {
+                "engine": {
+                    "name": info.name,
+                    "endpoint_url": info.endpoint_url,
+                    "version": info.version,
+                    "started_at": info.started_at.isoformat() if info.started_at else None,
+                },
+                "pipelines": [
+                    {"name": p.name, "table": p.table.name, "function": p.function.name}
+                    for p in pipelines
+                ],
+                "deploy": result.as_json(),
+            }
+        )
+        return
+    version = f", LocalStack {info.version}" if info.version else ""
+    ctx.out.print(
+        Text.assemble(
+            ("Ready", "bold green"), f" at {info.endpoint_url} (engine {info.name}{version})"
+        )
+    )
+    for pipeline in pipelines:
+        ctx.out.print(
+            Text.assemble(
+                "  ",
+                (pipeline.name, "bold"),
+                f": table {pipeline.table.name} → function {pipeline.function.name}",
+            )
+        )
+    ctx.out.print(
+        Text("Next: ./dev.py put-item id=123 name='John Doe'    ./dev.py logs -f", style="dim")
+    )
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Keep tables, items and positions for the next up.")
+@common_options
+@pass_context
+def down(ctx: Context, keep: bool) -> None:
+    """Stop the engine and everything it started, and wipe its data.
+
+    What is lost is said first. With --keep nothing is lost: the next up goes on with it.
+
+    Examples:
+      ./dev.py down
+      ./dev.py down --keep
+    """
+    with TerminalProgress(ctx.err) as progress:
+        if not keep and (held := data_held(ctx)):
+            progress.note(f"Wiping {held}. To keep data: ./dev.py down --keep")
+        progress.step("Stopping the engine")
+        ran = ctx.engine.stop(keep=keep)
+    ctx.err.print("The engine is down." if ran else "No engine was running.")
+
+
+def data_held(ctx: Context) -> str:
+    """What a wipe would lose, in words; empty when there is nothing (or no one to ask)."""
+    from streamdev.engine.stored import StoredData, stored_data
+
+    if ctx.engine.name == "host":
+        return str(stored_data(ctx.state) or "")
+    if ctx.engine.name == "external" or not _is_running(ctx):
+        return ""
+    tables = ctx.gateway.tables
+    found = [state for name in tables.names() if (state := tables.find(name))]
+    return str(StoredData({table.name: table.item_count for table in found}))
+
+
+@click.command()
+@common_options
+@pass_context
+def reset(ctx: Context) -> None:
+    """Empty the pipelines' tables, all queues and the mappings' positions; nothing restarts.
+
+    Tables and their mappings are deleted and deployed again, so streams begin anew and no
+    function is told of deletions. Tables that are not in pipelines.toml are left alone.
+
+    Examples:
+      ./dev.py reset
+    """
+    from streamdev.cli.deploy import deploy_project
+
+    _ = ctx.project
+    info = require(ctx.engine)
+    tables = ctx.project.table_names
+    with TerminalProgress(ctx.err) as progress:
+        progress.step("Deleting mappings")
+        _delete_mappings(ctx, tables)
+        progress.step("Deleting tables")
+        present = [name for name in ctx.gateway.tables.names() if name in tables]
+        for name in present:
+            ctx.gateway.tables.delete(name)
+        for name in present:
+            _wait_gone(ctx.gateway.tables.find, name, f"table {name}")
+        progress.step("Emptying queues")
+        queues = _purge_queues(ctx)
+        if info.has_plugins:
+            for batch in ctx.gateway.control.batches():
+                ctx.gateway.control.delete_batch(batch["name"])
+    deploy_project(ctx, ())
+    ctx.err.print(f"Emptied: {len(present)} table(s), {queues} queue(s), all positions.")
+
+
+def _delete_mappings(ctx: Context, tables: frozenset[str]) -> None:
+    from streamdev.aws.names import table_of_stream
+
+    mappings = [m for m in ctx.gateway.mappings.all() if table_of_stream(m.source_arn) in tables]
+    for mapping in mappings:
+        ctx.gateway.mappings.delete(mapping.uuid)
+    for mapping in mappings:
+        _wait_gone(ctx.gateway.mappings.find, mapping.uuid, f"the mapping of {mapping.function}")
+
+
+def _purge_queues(ctx: Context) -> int:
+    client = ctx.gateway.client("sqs")
+    with ctx.gateway.errors():
+        urls: list[Any] = client.list_queues().get("QueueUrls", [])
+        for url in urls:
+            client.purge_queue(QueueUrl=url)
+    return len(urls)
+
+
+def _wait_gone(find: Callable[[str], object], name: str, what: str) -> None:
+    deadline = time.monotonic() + RESET_TIMEOUT_S
+    while find(name) is not None:
+        if time.monotonic() > deadline:
+            raise TimedOutError(
+                f"After {RESET_TIMEOUT_S:.0f} s {what} is still not gone.",
+                hint="See what goes on: ./dev.py status",
+            )
+        time.sleep(0.05)
+
+
+COMMANDS: list[click.Command] = [up, down, reset]

@@ -1,0 +1,154 @@
+"""A function's zip: equal source gives equal bytes, within AWS's limits."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamdev.config.models import Function
+from streamdev.deploy.requirements import NAME as REQUIREMENTS
+from streamdev.deploy.requirements import Target, vendor
+from streamdev.deploy.sources import SourceFile, check_handler, check_syntax, source_files
+from streamdev.errors import DeployError
+
+# AWS, "Lambda quotas": deployment package, direct upload and unzipped.
+MAX_ZIPPED = 50 * 1024 * 1024
+MAX_UNZIPPED = 250 * 1024 * 1024
+BIGGEST_NAMED = 5
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can tell
+_UNIX = 3
+_REGULAR_FILE = 0o100000
+
+
+@dataclass(frozen=True)
+class Package:
+    """A function's zip on disk.
+
+    Attributes:
+        sha256: As AWS shows it: base64 of the SHA-256 of the zip's bytes.
+        size: Bytes, zipped.
+        notes: What to tell the person who deploys it.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    notes: tuple[str, ...] = ()
+
+    def read(self) -> bytes:
+        """The zip's bytes."""
+        return self.path.read_bytes()
+
+
+def build_package(function: Function, target: Target, packages: Path, cache: Path) -> Package:
+    """Check the function's source and put it, with what it requires, into a zip.
+
+    The zip is kept below ``packages`` under a hash of its contents and made only when they
+    changed; older zips of the function are removed.
+
+    Args:
+        function: What to package.
+        target: Where it will run.
+        packages: The project's folder of zips.
+        cache: The user's cache, for fetched requirements.
+
+    Raises:
+        DeployError: The folder is missing, a file is no valid Python, the handler's module
+            is missing, a requirement can't be had, or the package is over AWS's limits.
+    """
+    own = source_files(function.source)
+    notes = _check_syntax(own, target)
+    vendored = vendor(function.source / REQUIREMENTS, target, cache)
+    files = _merge(own, [] if vendored is None else source_files(vendored))
+    names = {file.name for file in files}
+    warning = check_handler(function.handler, names, function.source)
+    path = packages / function.name / f"{_content_hash(files)}.zip"
+    if not path.is_file():
+        _check_unzipped(function.name, files)
+        _write(path, files)
+        for other in path.parent.glob("*.zip"):
+            if other != path:
+                other.unlink()
+    data = path.read_bytes()
+    if len(data) > MAX_ZIPPED:
+        raise _too_big(function.name, "zipped", len(data), MAX_ZIPPED, files)
+    digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    return Package(path, digest, len(data), (*notes, *([warning] if warning else [])))
+
+
+def _check_syntax(files: Sequence[SourceFile], target: Target) -> tuple[str, ...]:
+    """Refuse what is no valid Python; only note it where a newer Python will run it."""
+    try:
+        check_syntax(files)
+    except DeployError as error:
+        if not target.newer_than_this_process:
+            raise
+        return (f"{error.message} (for this Python; it will run on {target.python})",)
+    return ()
+
+
+def _merge(own: Sequence[SourceFile], vendored: Sequence[SourceFile]) -> list[SourceFile]:
+    """All files by name; the handler's own win over a requirement's."""
+    files = {file.name: file for file in vendored} | {file.name: file for file in own}
+    return [files[name] for name in sorted(files)]
+
+
+def _content_hash(files: Sequence[SourceFile]) -> str:
+    """A hash over names, modes and contents."""
+    digest = hashlib.sha256()
+    for file in files:
+        content = hashlib.sha256(file.path.read_bytes()).hexdigest()
+        digest.update(f"{file.name}\0{file.executable:d}\0{content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _write(path: Path, files: Sequence[SourceFile]) -> None:
+    """Write the zip whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+            for file in files:
+                archive.writestr(_entry(file), file.path.read_bytes(), compresslevel=6)
+        Path(scratch).replace(path)
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+
+
+def _entry(file: SourceFile) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(file.name, _EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system = _UNIX
+    entry.external_attr = (_REGULAR_FILE | (0o755 if file.executable else 0o644)) << 16
+    return entry
+
+
+def _check_unzipped(function: str, files: Sequence[SourceFile]) -> None:
+    size = sum(file.path.stat().st_size for file in files)
+    if size > MAX_UNZIPPED:
+        raise _too_big(function, "unzipped", size, MAX_UNZIPPED, files)
+
+
+def _too_big(
+    function: str, how: str, size: int, limit: int, files: Sequence[SourceFile]
+) -> DeployError:
+    biggest = sorted(files, key=lambda file: file.path.stat().st_size, reverse=True)
+    named = ", ".join(
+        f"{file.name} ({_megabytes(file.path.stat().st_size)})" for file in biggest[:BIGGEST_NAMED]
+    )
+    return DeployError(
+        f"The package of {function} has {_megabytes(size)} {how}; AWS takes {_megabytes(limit)}. "
+        f"Biggest: {named}.",
+        hint="Leave out what the handler does not need.",
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / (1024 * 1024):.1f} MB"

@@ -1,0 +1,189 @@
+"""The environment variables an engine is started with: LocalStack's, the plugins', no others.
+
+LocalStack reads some two hundred variables, and Python and the AWS SDKs read more. What the
+user has set for other work (credentials, a profile, ``PYTHONPATH``, another LocalStack's
+``PERSISTENCE``) must not reach this one, so its environment is made up, not inherited.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamdev.engine.base import HOST, MARK
+from streamdev.errors import InvalidInputError
+from streamdev.paths import StateDir
+
+DEFAULT_REGION = "us-east-1"
+
+# What a process needs of its surroundings: where programs, the home folder and temporary
+# files are, the language, the time zone, the way to the network and its certificates.
+INHERITED = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ",
+        "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+        "LS_LOG",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HostParts:
+    """What the host engine is put together from, each made ready beforehand.
+
+    Attributes:
+        runtime_dir: What AWS's Python runtime gives a handler.
+        runtime_python: The interpreter of the handlers.
+        dynamodb_dir: Folder with ``DynamoDBLocal.jar``.
+        java_home: A Java runtime; ``None`` leaves it to LocalStack to fetch one.
+    """
+
+    runtime_dir: Path
+    runtime_python: Path
+    dynamodb_dir: Path
+    java_home: Path | None
+
+
+def common_variables() -> dict[str, str]:
+    """What both our engines set, in a process and in a container."""
+    return {
+        "LAMBDA_RUNTIME_EXECUTOR": "streamdev-process",
+        "PROVIDER_OVERRIDE_DYNAMODB": "v2",
+        "PROVIDER_OVERRIDE_DYNAMODBSTREAMS": "v2",
+        "DDB_LOCAL_TELEMETRY": "0",
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DNS_ADDRESS": "0",
+        "PYTHONUNBUFFERED": "1",
+        # Health checks would fill the log.
+        "LOG_LEVEL_OVERRIDES": "localstack.request.http=WARNING",
+    }
+
+
+def mapping_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Whose event source mappings run, for comparing them: ``STREAMDEV_MAPPING``.
+
+    ``streamdev`` is the default; ``localstack`` leaves mappings and how often they look to
+    LocalStack, while handlers, database and log stay streamdev's.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    value = environ.get("STREAMDEV_MAPPING") or "streamdev"
+    if value not in ("streamdev", "localstack"):
+        raise InvalidInputError(
+            f"STREAMDEV_MAPPING is {value!r}, which is no mapping.",
+            hint="Set it to 'streamdev' (the default) or 'localstack', or unset it.",
+        )
+    return {"STREAMDEV_MAPPING": value}
+
+
+def loop_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """After how many rounds a loop is stopped: ``STREAMDEV_LOOP_LIMIT``, a number or ``off``.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    value = environ.get("STREAMDEV_LOOP_LIMIT") or ""
+    if value not in ("", "off") and not (value.isdecimal() and int(value)):
+        raise InvalidInputError(
+            f"STREAMDEV_LOOP_LIMIT is {value!r}, which is no number of rounds.",
+            hint="Set it to 1 or more (16 is the default), or to 'off', or unset it.",
+        )
+    return {"STREAMDEV_LOOP_LIMIT": value} if value else {}
+
+
+def host_variables(
+    state: StateDir,
+    parts: HostParts,
+    *,
+    port: int,
+    engine_id: str,
+    region: str,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """The whole environment of LocalStack as a local process.
+
+    Args:
+        state: The checkout's state folder.
+        parts: What the engine is put together from.
+        port: Where it is to listen, on 127.0.0.1.
+        engine_id: The mark of all its processes.
+        region: The region of its DynamoDB and of the dummy AWS configuration.
+        environ: The user's environment; only ``INHERITED``, ``LC_*``, ``STREAMDEV_MAPPING``
+            and ``STREAMDEV_LOOP_LIMIT`` are taken from it.
+
+    Raises:
+        InvalidInputError: ``STREAMDEV_MAPPING`` or ``STREAMDEV_LOOP_LIMIT`` has no meaning.
+    """
+    nowhere = str(state.localstack / "no-aws-configuration")
+    inherited = {
+        name: value
+        for name, value in environ.items()
+        if name in INHERITED or name.startswith("LC_")
+    }
+    variables = inherited | common_variables() | mapping_variables(environ)
+    variables |= loop_variables(environ)
+    variables |= {
+        # Nothing between the engine's own parts goes through a proxy.
+        "NO_PROXY": _no_proxy(environ),
+        "no_proxy": _no_proxy(environ),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": nowhere,
+        "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "GATEWAY_LISTEN": f"{HOST}:{port}",
+        # Addresses that LocalStack hands out (queue URLs) must resolve without a network.
+        "LOCALSTACK_HOST": f"{HOST}:{port}",
+        "SQS_ENDPOINT_STRATEGY": "path",
+        # Its folders are this checkout's: by default all engines of one environment share them.
+        "LOCALSTACK_VOLUME_DIR": str(state.localstack / "volume"),
+        # Where it unzips functions. (It takes a TMPDIR for a setting of its own.)
+        "TEMP": str(state.localstack / "tmp"),
+        "FILESYSTEM_ROOT": str(state.localstack),
+        "CONFIG_DIR": str(state.localstack / "no-profiles"),
+        # In a development container it would take itself for LocalStack's own image.
+        "OVERRIDE_IN_DOCKER": "0",
+        "PYTHONPATH": str(state.plugins),
+        MARK: engine_id,
+        "STREAMDEV_STATE_DIR": str(state.streams),
+        "STREAMDEV_RUNTIME_DIR": str(parts.runtime_dir),
+        "STREAMDEV_RUNTIME_PYTHON": str(parts.runtime_python),
+        "STREAMDEV_DYNAMODB_DIR": str(parts.dynamodb_dir),
+        "STREAMDEV_DB_DIR": str(state.database),
+        "STREAMDEV_LOG_FILE": str(state.log),
+    }
+    if parts.java_home:
+        variables["STREAMDEV_JAVA_HOME"] = str(parts.java_home)
+    return variables
+
+
+def _no_proxy(environ: Mapping[str, str]) -> str:
+    given = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    return ",".join([*names, *(n for n in (HOST, "localhost") if n not in names)])
+
+
+# What an SDK would prefer to the variables below, or mix with them.
+CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+
+
+def client_variables(endpoint_url: str, region: str) -> dict[str, str]:
+    """What points any AWS SDK or command line at the engine (``./dev.py env``)."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        # LocalStack's own command lines (awslocal) go by this one.
+        "LOCALSTACK_HOST": endpoint_url.split("://", 1)[-1].rstrip("/"),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }

@@ -1,0 +1,123 @@
+"""``/_streamdev`` on LocalStack's gateway: what the command line asks the plugins directly."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from localstack.constants import VERSION
+from localstack.http import Request, Response, route
+from localstack.services.edge import ROUTER
+
+from streamdev import __version__
+from streamdev.plugins import dynamodb, log, mapping
+from streamdev.plugins.mapping.worker import MappingWorker
+
+
+class ControlResource:
+    """The endpoint's routes; all speak JSON."""
+
+    @route("/_streamdev/health", methods=["GET"])
+    def health(self, _request: Request) -> Any:
+        """Versions, and whether the database answers."""
+        state, detail = dynamodb.database().state
+        return {
+            "version": __version__,
+            "localstack": VERSION,
+            "dynamodb": state,
+            "detail": detail,
+        }
+
+    @route("/_streamdev/mappings", methods=["GET"])
+    def mappings(self, _request: Request) -> Any:
+        """Every mapping of a DynamoDB stream, and where it stands."""
+        workers = mapping.mappings().all() if mapping.installed() else []
+        return _json([_describe(worker) for worker in workers])
+
+    @route("/_streamdev/mappings/<uuid>/forget", methods=["POST"])
+    def forget(self, _request: Request, uuid: str) -> Any:
+        """Drop a mapping's stored position; it counts when the mapping is made again."""
+        worker = mapping.mappings().find(uuid) if mapping.installed() else None
+        if worker is None:
+            return _json({"error": f"There is no mapping {uuid}."}, status=404)
+        worker.positions.drop()
+        return {"uuid": uuid}
+
+    @route("/_streamdev/batches", methods=["GET"])
+    def batches(self, _request: Request) -> Any:
+        """Every stored batch that was given up, without its records."""
+        stored = mapping.mappings().batches.all() if mapping.installed() else {}
+        return _json(
+            [
+                {"name": name, **{key: value for key, value in batch.items() if key != "payload"}}
+                for name, batch in stored.items()
+            ]
+        )
+
+    @route("/_streamdev/batches/<name>", methods=["GET"])
+    def batch(self, _request: Request, name: str) -> Any:
+        """A stored batch, whole."""
+        batch = mapping.mappings().batches.find(name) if mapping.installed() else None
+        if batch is None:
+            return _json({"error": f"There is no batch {name}."}, status=404)
+        return _json({"name": name, **batch})
+
+    @route("/_streamdev/batches/<name>", methods=["DELETE"])
+    def delete_batch(self, _request: Request, name: str) -> Any:
+        """Forget a stored batch."""
+        if mapping.installed():
+            mapping.mappings().batches.delete(name)
+        return {"name": name}
+
+    @route("/_streamdev/config", methods=["POST"])
+    def configure(self, request: Request) -> Any:
+        """Apply settings: ``redact`` names attributes to mask in the log, by table."""
+        settings = request.get_json(silent=True)
+        redact = settings.get("redact", {}) if isinstance(settings, dict) else None
+        if not isinstance(redact, dict):
+            return _json({"error": "Expected an object with an object 'redact'."}, status=400)
+        log.set_redaction({table: frozenset(names) for table, names in redact.items()})
+        return {"redact": {table: sorted(names) for table, names in redact.items()}}
+
+
+def _describe(worker: MappingWorker) -> dict[str, Any]:
+    report = worker.report
+    lanes = [lane.status for lane in worker.lanes]
+    due = min((lane["due"] for lane in lanes if lane["due"] is not None), default=None)
+    retry = next((lane["retry"] for lane in lanes if lane["retry"]), None)
+    at = report.last_invocation
+    return {
+        "uuid": worker.uuid,
+        "function": report.function,
+        "function_arn": worker.function_arn,
+        "table": report.table,
+        "stream_arn": worker.stream.arn,
+        "state": worker.current_state,
+        "position": {shard: position.after for shard, position in worker.positions.all().items()},
+        "backlog": worker.backlog,
+        "waiting": sum(lane["waiting"] for lane in lanes),
+        "due": _iso(due),
+        "retry": {**retry, "next": _iso(retry["next"])} if retry else None,
+        "last_result": report.last_result,
+        "in_flight": report.in_flight,
+        "last_invocation": _iso(at.timestamp()) if at else None,
+        "handled": report.handled,
+        "failed": report.failed,
+    }
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    response = Response(status=status)
+    response.set_json(value)
+    return response
+
+
+def install() -> None:
+    """Add the routes to LocalStack's gateway."""
+    ROUTER.add(ControlResource())

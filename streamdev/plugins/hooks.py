@@ -1,0 +1,48 @@
+"""LocalStack's entry into streamdev: what is put in place when it starts, in order."""
+
+from __future__ import annotations
+
+from localstack.runtime import hooks
+
+
+@hooks.on_infra_start(priority=100)
+def start() -> None:
+    """Put streamdev's parts in place before LocalStack's services load."""
+    from streamdev.plugins import (
+        bookkeeping,
+        control,
+        dynamodb,
+        invocations,
+        listen,
+        log,
+        mapping,
+    )
+    from streamdev.plugins.settings import PluginSettings
+
+    log.install()
+    listen.install()
+    dynamodb.install()
+    invocations.install()
+    bookkeeping.install()
+    if PluginSettings.from_environ().own_mapping:
+        mapping.install()
+    control.install()
+
+
+@hooks.on_infra_ready()
+def ready() -> None:
+    """Use the time until the database is up."""
+    from streamdev.plugins import preload
+
+    preload.install()
+
+
+@hooks.on_infra_shutdown(priority=100)
+def stop() -> None:
+    """End what streamdev started, mappings first so that no batch is cut."""
+    from streamdev.plugins import dynamodb, mapping
+    from streamdev.plugins.executor import registry
+
+    mapping.uninstall()
+    registry.end_all()
+    dynamodb.uninstall()

@@ -1,0 +1,287 @@
+"""The user profile pipeline end to end: told once, in order, and nothing lost when things break."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.project import Project, eventually, unique
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Breaks the handler by what a profile's name asks for; mended by an empty one.
+FAULTS = """\
+import os
+import time
+
+
+def strike(change):
+    match change.after.get("name"):
+        case "poison":
+            raise ValueError("no poison today")
+        case "crash":
+            os._exit(3)
+        case "hang":
+            time.sleep(60)
+"""
+MENDED = "def strike(change):\n    pass\n"
+
+PIPELINE = """\
+[pipelines.{name}]
+table = {{ name = "{mark}-{name}", key = "id:S", stream = "NEW_AND_OLD_IMAGES" }}
+
+[pipelines.{name}.function]
+name = "{mark}-{name}"
+source = "lambda_src/{mark}"
+handler = "handler.lambda_handler"
+runtime = "python3.13"
+timeout = {timeout}
+environment = {environment}
+
+[pipelines.{name}.mapping]
+batch-size = 10
+maximum-batching-window = 1
+starting-position = "TRIM_HORIZON"
+maximum-retry-attempts = 1
+bisect-batch-on-function-error = true
+report-batch-item-failures = true
+on-failure = {{ sqs = "{mark}-{name}-failed" }}
+
+[[pipelines.{name}.topics]]
+name = "{mark}-{name}"
+environment-variable = "PROFILE_UPDATES_TOPIC_ARN"
+subscriptions = [{{ sqs = "{mark}-{name}-seen" }}]
+
+[[pipelines.{name}.tables]]
+name = "{mark}-{name}-idempotency"
+key = "id:S"
+ttl = "expiration"
+environment-variable = "IDEMPOTENCY_TABLE"
+
+[[pipelines.{name}.tables]]
+name = "{mark}-{name}-versions"
+key = "id:S"
+ttl = "expires"
+actions = ["dynamodb:UpdateItem"]
+environment-variable = "VERSIONS_TABLE"
+"""
+
+
+class Broken:
+    """A pipeline of its own whose handler is the repository's, with faults."""
+
+    def __init__(self, project: Project, *, timeout: int = 30, **environment: str) -> None:
+        self.project = project
+        self.mark = unique("up")
+        self.timeout = timeout
+        source = project.root / "lambda_src" / self.mark
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / "lambda_src" / "user_profile", source, ignore=ignored)
+        handler = source / "handler.py"
+        code = handler.read_text().replace(
+            "            change = Change.of(record)\n",
+            "            change = Change.of(record)\n            strike(change)\n",
+        )
+        handler.write_text(
+            code.replace("from versions", "from faults import strike\nfrom versions")
+        )
+        project.write_handler(self.mark, FAULTS, "faults.py")
+        self.deploy(**environment)
+
+    def deploy(self, **environment: str) -> None:
+        inline = ", ".join(f'{name} = "{value}"' for name, value in environment.items())
+        text = PIPELINE.format(
+            name="p", mark=self.mark, timeout=self.timeout, environment=f"{{ {inline} }}"
+        )
+        self.project.write_pipelines(text, f"{self.mark}.toml")
+        self.run("deploy")
+
+    def run(self, *args: str, **options: Any) -> Any:
+        return self.project.run(*args, "--config", f"{self.mark}.toml", **options)
+
+    def put(self, *items: dict[str, Any]) -> None:
+        lines = "".join(json.dumps(item) + "\n" for item in items)
+        self.run("put-item", "--file", "-", stdin=lines)
+
+    def told(self) -> Counter[str]:
+        """How often each profile was told of."""
+        found = self.run("notifications", "--json").json_lines()
+        return Counter(one["message"]["id"] for one in found)
+
+    def letters(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.run("dlq", "ls", "--json").json()
+        return found
+
+
+def notifications(project: Project, profile: str) -> list[dict[str, Any]]:
+    found = project.run("notifications", "--json").json_lines()
+    return [one["message"] for one in found if one["message"]["id"] == profile]
+
+
+def test_changes_are_told_and_invalid_ones_rejected_without_blocking(project: Project) -> None:
+    profile, wrong = unique("profile"), unique("wrong")
+    project.run("put-item", f"id={profile}", "name=John", "age:=42", "version:=1", "--wait")
+    project.run("put-item", f"id={wrong}", "age:=500", "--wait")
+    project.run("put-item", f"id={profile}", "name=Jane", "age:=42", "version:=2", "--wait")
+    project.run("delete-item", f"id={profile}", "--wait")
+
+    told = notifications(project, profile)
+    assert [one["event"] for one in told] == [
+        "profile.created",
+        "profile.updated",
+        "profile.deleted",
+    ]
+    assert told[1]["changes"] == {"name": ["John", "Jane"], "version": [1, 2]}
+    (rejected,) = notifications(project, wrong)
+    assert rejected["event"] == "profile.rejected"
+    assert rejected["problems"] == ["age: Input should be less than or equal to 150"]
+
+    printed = project.run("logs", "--raw", "-p", "user-profile").stdout
+    (logged,) = (
+        json.loads(line)
+        for line in printed.splitlines()
+        if line.startswith("{") and '"WARNING"' in line and wrong in line
+    )
+    assert logged["event_id"] == rejected["eventId"]
+    assert f"START RequestId: {logged['function_request_id']}" in printed
+    assert logged["xray_trace_id"].startswith("1-")
+    metrics = {one["name"]: one for one in project.run("metrics", "--json").json()}
+    assert metrics["RecordsHandled"]["sum"] >= 4
+    assert metrics["RecordsRejected"]["sum"] >= 1
+    assert metrics["RecordsFailed"]["sum"] == 0
+    assert metrics["IteratorAge"]["unit"] == "Milliseconds"
+
+
+def event(profile: str, number: int, **image: Any) -> dict[str, Any]:
+    return {
+        "eventID": uuid.uuid4().hex,
+        "eventName": "MODIFY",
+        "dynamodb": {
+            "Keys": {"id": {"S": profile}},
+            "NewImage": {"id": {"S": profile}, **image},
+            "SequenceNumber": str(number),
+            "ApproximateCreationDateTime": time.time(),
+        },
+    }
+
+
+def test_duplicates_and_late_records_change_nothing(project: Project) -> None:
+    profile, plain = unique("order"), unique("plain")
+    fifth = event(profile, 50, version={"N": "5"})
+    records = [
+        fifth,
+        fifth,
+        event(profile, 60, version={"N": "4"}),  # older, though it comes later in the stream
+        event(profile, 40, version={"N": "6"}),
+        event(plain, 9),
+        event(plain, 8),
+        event(plain, 10**22),
+    ]
+    client = project.client("lambda")
+    for record in [*records, fifth]:
+        payload = json.dumps({"Records": [record]})
+        answer = client.invoke(FunctionName="user-profile", Payload=payload)
+        assert json.load(answer["Payload"]) == {"batchItemFailures": []}
+    old = event(unique("old"), 1)
+    old["dynamodb"]["ApproximateCreationDateTime"] -= 23 * 3600
+    client.invoke(FunctionName="user-profile", Payload=json.dumps({"Records": [old]}))
+
+    assert [one["version"] for one in notifications(project, profile)] == [5, 6]
+    assert [one["sequenceNumber"] for one in notifications(project, plain)] == ["9", str(10**22)]
+    metrics = {one["name"]: one["sum"] for one in project.run("metrics", "--json").json()}
+    assert metrics["RecordsDuplicate"] >= 2
+    assert metrics["RecordsStale"] >= 2
+    printed = project.run("logs", "--raw", "-p", "user-profile").stdout
+    assert "the stream drops its records after 24 hours" in printed
+
+
+def check_purge(broken: Broken) -> None:
+    """Remove the last letter for good, with its records."""
+    letter = broken.letters()[-1]
+    control = broken.project.gateway.control
+    assert control.batch(letter["batch"])["payload"]["Records"]
+    # Without the stored batch the stream itself still has the records.
+    control.delete_batch(letter["batch"])
+    (shown,) = broken.run("dlq", "show", letter["id"], "--json").json_lines()
+    assert shown["records"][0]["keys"] == {"id": "purged"}
+    assert broken.run("dlq", "purge", check=False).exit_code == 2
+    removed = broken.run("dlq", "purge", letter["id"][:13]).stdout
+    assert removed.startswith("Removed 1 dead letter(s) with 1 record(s)")
+
+
+@pytest.mark.timeout(420)
+def test_what_breaks_the_handler_is_kept_shown_and_replayed(project: Project) -> None:
+    broken = Broken(project, timeout=5)
+    names = ["fine", "poison", "fine", "crash", "fine", "hang", "fine"]
+    items = [{"id": f"{number}-{name}", "name": name} for number, name in enumerate(names)]
+    broken.put(*items, {"id": "purged", "name": "poison"})
+
+    eventually(lambda: len(broken.letters()) == 4, timeout=180, interval=1)
+    check_purge(broken)
+    letters = broken.letters()
+    shown = broken.run("dlq", "show", "--json").json_lines()
+    found = {
+        one["records"][0]["keys"]["id"]: (one["error"]["type"], len(one["records"]))
+        for one in shown
+    }
+    assert found == {
+        "1-poison": ("ValueError", 1),
+        "3-crash": ("Runtime.ExitError", 1),
+        "5-hang": ("Sandbox.Timedout", 1),
+    }
+    assert all(one["attempts"] >= 2 for one in letters)
+    text = broken.run("dlq", "show", letters[0]["id"][:8]).stdout
+    assert "ValueError: no poison today" in text
+    assert '+ name  "poison"' in text
+    still = broken.run("dlq", "redrive", letters[0]["id"], check=False)
+    assert still.exit_code == 1
+    assert "stays  ValueError: no poison today" in still.stdout
+    assert len(broken.letters()) == 3
+
+    project.write_handler(broken.mark, MENDED, "faults.py")
+    broken.run("deploy")
+    broken.run("put-item", "id=1-poison", "name=newer", "--wait")
+    done = broken.run("dlq", "redrive", "--all", "--json")
+
+    assert [one["ok"] for one in done.json_lines()] == [True, True, True]
+    assert "newer change of 1-poison" in done.stderr
+    # The account: each profile told of once, the overtaken one in its newer form.
+    assert broken.letters() == []
+    assert broken.told() == {f"{number}-{name}": 1 for number, name in enumerate(names)}
+    assert broken.run("dlq", "show", "nothing", check=False).exit_code == 6
+
+
+@pytest.mark.timeout(420)
+def test_without_topic_and_failure_queue_nothing_is_lost(project: Project) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        broken = Broken(project, AWS_ENDPOINT_URL_SNS=endpoint)
+        sqs = project.client("sqs")
+        sqs.delete_queue(QueueUrl=project.gateway.queues.url(f"{broken.mark}-p-failed"))
+        broken.put({"id": "a", "name": "A"}, {"id": "b", "name": "B"})
+
+        def untold() -> bool:
+            ended = broken.run("dlq", "ls", check=False)
+            assert ended.exit_code == 6
+            return "2 batch(es) are stored and will be told to it" in ended.stderr
+
+        eventually(untold, timeout=120, interval=1)
+        broken.deploy(AWS_ENDPOINT_URL_SNS=endpoint)
+        eventually(lambda: len(broken.letters()) == 2, timeout=60, interval=1)
+        assert {one["error"]["type"] for one in broken.letters()} == {"EndpointConnectionError"}
+        assert broken.told() == {}
+
+    broken.deploy()
+    broken.run("dlq", "redrive", "--all")
+
+    assert broken.letters() == []
+    assert broken.told() == {"a": 1, "b": 1}
