@@ -7,12 +7,16 @@ PYTHONS := $(PYTHON) .venv/bin/python python3 /usr/bin/python3 python3.13 python
 DEV := .venv/bin/python dev.py
 PYTEST := .venv/bin/python -m pytest
 ARGS ?=
+# Tests wait more than they compute, so one worker more than the cores of a small machine.
+WORKERS ?= 3
+PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=... is handed on: make test ARGS='-k filter', make up ARGS='--engine host'"
+	@echo "  WORKERS=1 runs tests one after the other (default: $(WORKERS) at once)"
 	@echo "  STREAMDEV_PYTHON=3.11 (or a path) chooses the Python that .venv is made from"
 
 .PHONY: venv
@@ -40,10 +44,10 @@ logs: venv ## Follow the processed records
 .PHONY: test
 test: venv ## Run all tests: unit, integration and, where Docker answers, compose
 	@if docker version >/dev/null 2>&1; then \
-	  $(PYTEST) tests/unit tests/integration tests/compose $(ARGS); \
+	  $(PYTEST) $(PARALLEL) tests/unit tests/integration tests/compose $(ARGS); \
 	else \
 	  echo "No Docker daemon answers: the compose tests are skipped." >&2; \
-	  $(PYTEST) tests/unit tests/integration $(ARGS); \
+	  $(PYTEST) $(PARALLEL) tests/unit tests/integration $(ARGS); \
 	fi
 
 .PHONY: unit
@@ -52,7 +56,7 @@ unit: venv ## Run the tests that need neither network nor engine
 
 .PHONY: integration
 integration: venv ## Run the tests against a real engine, which they start
-	@$(PYTEST) tests/integration $(ARGS)
+	@$(PYTEST) $(PARALLEL) tests/integration $(ARGS)
 
 .PHONY: check
 check: venv ## Check format, lint and types

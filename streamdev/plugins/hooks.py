@@ -11,6 +11,7 @@ def start() -> None:
     from streamdev.plugins import (
         bookkeeping,
         control,
+        drain,
         dynamodb,
         invocations,
         listen,
@@ -26,6 +27,7 @@ def start() -> None:
     bookkeeping.install()
     if PluginSettings.from_environ().own_mapping:
         mapping.install()
+        drain.install()
     control.install()
 
 
@@ -40,9 +42,10 @@ def ready() -> None:
 @hooks.on_infra_shutdown(priority=100)
 def stop() -> None:
     """End what streamdev started, mappings first so that no batch is cut."""
-    from streamdev.plugins import dynamodb, mapping
+    from streamdev.plugins import drain, dynamodb, mapping
     from streamdev.plugins.executor import registry
 
     mapping.uninstall()
+    drain.end()
     registry.end_all()
     dynamodb.uninstall()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from streamdev.engine.docker_client import DockerUnavailableError, connected
 from streamdev.engine.images import OWN
 from tests.compose.official.build import build
 from tests.support.containers import remove_all
+from tests.support.ports import free_port
 from tests.support.project import Project, create_project
 
 HERE = Path(__file__).parent
@@ -85,17 +85,6 @@ def official(
     name = build(client, base_image, tmp_path_factory.mktemp("official"))
     yield name
     client.images.remove(name, force=True)
-
-
-def free_port() -> int:
-    """A gateway port with free ports around it, for its block."""
-    for _ in range(50):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port > 2_000:
-            return port
-    raise AssertionError("no free port")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from streamdev.engine.compose_files import choose_block
 from streamdev.engine.images import OWN
-from tests.compose.conftest import free_port
+from tests.support.ports import free_port
 from tests.support.project import Project, eventually
 
 

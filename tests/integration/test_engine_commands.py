@@ -51,7 +51,7 @@ def test_status_counts_items_and_handled_records(project: Project) -> None:
 
 def test_status_for_people(project: Project) -> None:
     shown = project.run("status").stdout
-    assert f"Engine host at {project.endpoint}" in shown
+    assert f"Engine {project.engine} at {project.endpoint}" in shown
     assert "UserProfileTable → user-profile" in shown
     assert "\x1b" not in shown
 
@@ -113,7 +113,6 @@ def test_doctor_names_what_a_dead_engine_left_behind(own_project: Project) -> No
         (("scan", "--endpoint-url", "http://127.0.0.1:1"), 2, "--engine external"),
         (("deploy", "user-profil"), 2, "user-profile"),
         (("up", "--config", "missing.toml"), 2, "missing.toml"),
-        (("up", "--engine", "compose"), 2, "down"),
         (("get-item", "--table", "NoSuchTable", "id=1"), 6, "NoSuchTable"),
     ],
     ids=[
@@ -122,7 +121,6 @@ def test_doctor_names_what_a_dead_engine_left_behind(own_project: Project) -> No
         "endpoint of another engine",
         "pipeline",
         "config",
-        "other engine",
         "table",
     ],
 )
@@ -134,6 +132,13 @@ def test_bad_input_gets_a_message_a_hint_and_its_exit_code(
     assert words in ended.stderr, ended
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.strip().splitlines()) <= 4
+
+
+def test_an_engine_of_another_kind_is_refused_while_one_runs(project: Project) -> None:
+    other = "host" if project.engine == "compose" else "compose"
+    ended = project.run("up", "--engine", other, check=False)
+    assert ended.exit_code == 2, ended
+    assert f"./dev.py down --engine {project.engine}" in ended.stderr
 
 
 def test_invalid_toml_is_told_with_file_and_line(own_project: Project) -> None:

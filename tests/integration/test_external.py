@@ -11,6 +11,7 @@ import pytest
 
 from streamdev.engine.environment import tool_environment
 from streamdev.engine.readiness import get_json
+from tests.support.ports import free_port
 from tests.support.programs import Notes
 from tests.support.project import Project, create_project, eventually
 
@@ -31,7 +32,6 @@ def _answers(endpoint: str) -> bool:
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a MiniStack from its own locked environment."""
-    from tests.integration.conftest import free_port
 
     root = tool_environment("ministack", Notes())
     folder, port = tmp_path_factory.mktemp("ministack"), free_port()

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from streamdev.semantics import log
 from tests.conformance import answers
 from tests.conformance.world import Function, Mapping, Table, World
 from tests.support.project import Project, eventually, unique
+
+pytestmark = pytest.mark.only_on(
+    "host",
+    because="its functions write to files of this machine what they get; test_logs.py and "
+    "test_user_profile.py show on both engines what the log and the stored batches tell",
+)
 
 GOOD, BAD = ("a", "b", "c"), "bad"
 
@@ -25,24 +30,29 @@ class Scene:
         self.project = project
         self.world = World(project.endpoint)
         self.table: Table = self.world.table()
-        self._offset = project.state.log.stat().st_size
+        self._since = datetime.now(UTC)
 
     def mapped(self, answer: str, **parameters: Any) -> tuple[Function, Mapping]:
         function = self.world.function(answer)
         return function, self.world.mapping(self.table, function, **parameters)
 
     def events(self, mapping: Mapping, *kinds: str) -> list[dict[str, Any]]:
-        with self.project.state.log.open("rb") as file:
-            file.seek(self._offset)
-            parsed = map(log.parse, file.read().decode("utf-8", "replace").splitlines())
-        found = [event for event in parsed if event and event.get("mapping") == mapping.uuid]
+        found = [
+            event
+            for event in self.project.events(self._since)
+            if event.get("mapping") == mapping.uuid
+        ]
         return [event for event in found if not kinds or event["event"] in kinds]
 
     def event(self, mapping: Mapping, kind: str) -> dict[str, Any]:
         return eventually(lambda: self.events(mapping, kind), what=kind)[0]
 
-    def stored(self, name: str) -> Path:
-        return self.project.state.streams / "batches" / name
+    def writes(self) -> list[dict[str, Any]]:
+        return [
+            event
+            for event in self.project.events(self._since)
+            if event["event"] == "write" and event["table"] == self.table.name
+        ]
 
 
 @pytest.fixture
@@ -113,15 +123,16 @@ def test_splits_are_told(scene: Scene) -> None:
 def test_a_batch_given_up_is_stored_whole_for_its_owner_alone(scene: Scene) -> None:
     scene.table.put(BAD, name="poison", tags={"L": [{"S": "x"}]})
     _, mapping = scene.mapped(answers.FAIL_ON_BAD, MaximumRetryAttempts=0)
-    path = scene.stored(scene.event(mapping, "mapping.discarded")["batch"])
+    name = scene.event(mapping, "mapping.discarded")["batch"]
 
-    assert path.stat().st_mode & 0o777 == 0o600
-    batch = json.loads(path.read_text())
+    batch = scene.project.gateway.control.batch(name)
     image = batch["payload"]["Records"][0]["dynamodb"]["NewImage"]
     assert image == {"id": {"S": BAD}, "name": {"S": "poison"}, "tags": {"L": [{"S": "x"}]}}
     assert batch["error"]["errorType"] == "ValueError"
     assert batch["condition"] == "RetryAttemptsExhausted"
     assert batch["message"]["DDBStreamBatchInfo"]["batchSize"] == 1
+    path = scene.project.state.streams / "batches" / name
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_destination_that_is_down_gets_its_message_when_it_is_up(scene: Scene) -> None:
@@ -150,8 +161,9 @@ def test_a_destination_that_is_down_gets_its_message_when_it_is_up(scene: Scene)
     assert json.loads(received[0]["Body"])["requestContext"]["condition"] == (
         "RetryAttemptsExhausted"
     )
-    path = scene.stored(scene.event(mapping, "mapping.discarded")["batch"])
-    eventually(lambda: json.loads(path.read_text())["delivered"], what="it is noted")
+    name = scene.event(mapping, "mapping.discarded")["batch"]
+    control = scene.project.gateway.control
+    eventually(lambda: control.batch(name)["delivered"], what="it is noted")
     eventually(lambda: any(event["ok"] for event in scene.events(mapping, "mapping.destination")))
     sqs.delete_queue(QueueUrl=url)
 
@@ -199,15 +211,6 @@ def test_the_control_endpoint_tells_what_a_mapping_waits_for(scene: Scene) -> No
 
 
 def test_writes_are_told_with_their_keys(scene: Scene) -> None:
-    def writes() -> list[dict[str, Any]]:
-        with scene.project.state.log.open("rb") as file:
-            parsed = map(log.parse, file.read().decode("utf-8", "replace").splitlines())
-        return [
-            event
-            for event in parsed
-            if event and event["event"] == "write" and event["table"] == scene.table.name
-        ]
-
     client = scene.world.dynamodb
     scene.table.put("a")
     scene.table.write_batches(["b", "c"])
@@ -222,8 +225,8 @@ def test_writes_are_told_with_their_keys(scene: Scene) -> None:
     client.execute_statement(Statement=f"INSERT INTO \"{scene.table.name}\" VALUE {{'id': 'e'}}")
     scene.table.remove("a")
 
-    eventually(lambda: len(writes()) == 6, what="six writes")
-    told = writes()
+    eventually(lambda: len(scene.writes()) == 6, what="six writes")
+    told = scene.writes()
     assert [(event["operation"], event["keys"]) for event in told] == [
         ("PutItem", [{"id": {"S": "a"}}]),
         ("BatchWriteItem", [{"id": {"S": "b"}}, {"id": {"S": "c"}}]),
@@ -245,10 +248,5 @@ def test_refused_writes_are_not_told_and_errors_read_as_on_aws(scene: Scene) -> 
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.put_item(TableName=unique("missing"), Item={"id": {"S": "a"}})
     scene.table.put("b")
-    text = scene.project.state.log.read_text(encoding="utf-8", errors="replace")
-    told = [
-        event
-        for event in map(log.parse, text.splitlines())
-        if event and event["event"] == "write" and event["table"] == scene.table.name
-    ]
+    told = eventually(scene.writes, what="the write that was not refused")
     assert [event["keys"] for event in told] == [[{"id": {"S": "b"}}]]

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ import psutil
 from streamdev.aws.gateway import Gateway
 from streamdev.engine.base import Engine
 from streamdev.paths import StateDir
+from streamdev.semantics import log
 
 T = TypeVar("T")
 COMMAND = [sys.executable, "-P", "-m", "streamdev.cli.main"]
@@ -160,6 +162,20 @@ class Project:
                 found.append(process)
         return found
 
+    def kill(self) -> None:
+        """End the engine as a crash would: all its processes, or its container, at once."""
+        if self.engine == "compose":
+            from streamdev.engine.docker_client import connected
+            from tests.support.containers import container_of
+
+            with connected(self.environ) as client:
+                container_of(client, self).kill()
+            return
+        processes = self.processes()
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=30)
+
     def _marks(self) -> set[str]:
         with suppress(FileNotFoundError, ValueError):
             self._seen.add(self.record["engine_id"])
@@ -169,15 +185,19 @@ class Project:
     def _seen(self) -> set[str]:
         return set()
 
-    def engine_log(self) -> list[str]:
-        """All lines of its engine's log, a file or a container's."""
+    def engine_log(self, since: datetime | None = None) -> list[str]:
+        """The lines of its engine's log, a file or a container's."""
         from streamdev.engine.compose import ComposeEngine
         from streamdev.engine.host import HostEngine
 
         engine: Engine = HostEngine(self.state, environ=self.environ)
         if self.engine == "compose":
             engine = ComposeEngine(self.state, environ=self.environ)
-        return list(engine.read_log(since=None, follow=False, stop=threading.Event()))
+        return list(engine.read_log(since=since, follow=False, stop=threading.Event()))
+
+    def events(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        """The events of its engine's log."""
+        return [event for event in map(log.parse, self.engine_log(since)) if event]
 
     def log_tail(self, lines: int = 30) -> str:
         """The last lines of the engine's log, for a failing test's message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import struct
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -12,17 +13,19 @@ import docker
 
 from streamdev.engine.images import OWN
 
-NAME = "streamdev-test/official-layout:4.14.0"
-
 
 def build(client: docker.DockerClient, base_image: str, context: Path) -> str:
-    """Build it from the parts of our own image, in the empty folder ``context``."""
-    for name in ("Dockerfile", "docker-entrypoint.sh"):
-        shutil.copy(Path(__file__).with_name(name), context)
+    """Build it from the parts of our own image, in the empty folder ``context``.
+
+    Each of pytest's workers has one of its own name, so that none removes another's.
+    """
+    name = f"streamdev-test/official-layout-{uuid.uuid4().hex[:8]}:4.14.0"
+    for file in ("Dockerfile", "docker-entrypoint.sh"):
+        shutil.copy(Path(__file__).with_name(file), context)
     (context / "agent.jar").write_bytes(_agent_jar())
     arguments = {"BASE_IMAGE": base_image, "OWN_IMAGE": OWN}
-    client.images.build(path=str(context), tag=NAME, rm=True, buildargs=arguments)
-    return NAME
+    client.images.build(path=str(context), tag=name, rm=True, buildargs=arguments)
+    return name
 
 
 def _agent_jar() -> bytes:
