@@ -139,7 +139,8 @@ def test_expired_items_are_deleted_by_the_service(requests: Requests) -> None:
 
     run = project.run("ttl", "expire", "--config", str(config), "--all", "--json").json()
 
-    assert run == {"table": name, "expired": 2}
+    # The service may have deleted the old one before the command looked.
+    assert run in ({"table": name, "expired": 1}, {"table": name, "expired": 2})
     left = table.scan(TableName=name)["Items"]
     assert [item["id"]["S"] for item in left] == ["kept"]
 
