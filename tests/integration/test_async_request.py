@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -129,6 +131,14 @@ def test_a_request_that_is_deleted_is_not_found_any_more(requests: Requests) -> 
 def test_a_body_that_is_no_text_is_stored_with_replacement_characters(requests: Requests) -> None:
     stored = requests.stored(requests.accepted(b'{"dish": "\xff"}'))
     assert stored["request"]["S"].startswith('{"dish": "\ufffd')
+
+
+def test_a_body_that_is_no_json_by_its_content_type_is_refused(requests: Requests) -> None:
+    request = Request(requests.url, b"soup", {"Content-Type": "text/plain"}, method="PUT")
+    with pytest.raises(HTTPError) as refused:
+        build_opener(ProxyHandler({})).open(request, timeout=60)
+    with refused.value as answer:
+        assert answer.code == 415
 
 
 def test_a_request_over_400_kb_is_told_so(requests: Requests) -> None:
