@@ -51,8 +51,8 @@ def main(
     if short:
         runs, puts, bulks, idle = 1, 50, (1_000,), 10
     report = Report()
+    subject = Streamdev(engines[0])
     if count:
-        requests.measure(Streamdev(engines[0]), report, count)
         engines, peers = (), False
     for engine in engines:
         _measure_streamdev(Streamdev(engine), report, runs, puts, bulks, idle)
@@ -60,6 +60,8 @@ def main(
         _measure(Streamdev(stock_mapping=True), report, min(puts, 30), bulks[:1], idle)
         _measure(MiniStack(_PROGRESS), report, puts, bulks, idle)
         _measure_ceiling(report, bulks)
+    _note(f"{subject.name}: requests through an API")
+    requests.measure(subject, report, count or (100 if short else 500))
     click.echo(report.markdown())
     if output:
         output.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -24,7 +25,7 @@ def call(method: str, url: str, body: bytes | None = None) -> tuple[int, str]:
             return response.status, response.read().decode("utf-8", "replace")
     except HTTPError as error:
         return error.code, error.read().decode("utf-8", "replace")
-    except (URLError, OSError) as error:
+    except (URLError, OSError, HTTPException) as error:
         raise EngineNotRunningError(
             f"{url} can't be reached: {error}", hint="Start the engine: ./dev.py up"
         ) from error

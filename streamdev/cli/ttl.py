@@ -16,6 +16,9 @@ from streamdev.engine.base import require
 from streamdev.errors import InvalidInputError, TimedOutError
 
 PAUSE_S = 0.25
+#: What expired more than five years ago stays (AWS: "Using time to live (TTL) in DynamoDB").
+#: A little less, so that none is waited for that the service already leaves alone.
+OLDEST_S = 5 * 365 * 86_400
 
 
 @click.group()
@@ -67,9 +70,10 @@ def expire(
         )
     names = tuple(name for name, _ in target.schema.keys)
     with table_errors(target):
-        if everything:
-            _set_to_now(ctx, target.table, attribute, names)
         wanted = {_text(key) for key in _expired(ctx, target.table, attribute, names)}
+        if everything:
+            # The service may delete them before another look at the table finds them expired.
+            wanted |= {_text(key) for key in _set_to_now(ctx, target.table, attribute, names)}
         end = time.monotonic() + timeout
         left = wanted
         while left:
@@ -96,20 +100,28 @@ def _scan(ctx: Context, table: str, **options: Any) -> Iterator[dict[str, Any]]:
 def _expired(
     ctx: Context, table: str, attribute: str, names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """The keys of the items whose time has come; the attribute counts where it is a number."""
+    """The keys of the items that the service deletes: their time has come, and is a number."""
     aliases = {f"#k{number}": name for number, name in enumerate(names)}
+    now = int(time.time())
     found = _scan(
         ctx,
         table,
         ProjectionExpression=", ".join(aliases),
-        FilterExpression="attribute_type(#ttl, :n) AND #ttl <= :now",
+        FilterExpression="attribute_type(#ttl, :n) AND #ttl BETWEEN :oldest AND :now",
         ExpressionAttributeNames={**aliases, "#ttl": attribute},
-        ExpressionAttributeValues={":n": {"S": "N"}, ":now": {"N": str(int(time.time()))}},
+        ExpressionAttributeValues={
+            ":n": {"S": "N"},
+            ":oldest": {"N": str(now - OLDEST_S)},
+            ":now": {"N": str(now)},
+        },
     )
     return list(found)
 
 
-def _set_to_now(ctx: Context, table: str, attribute: str, names: tuple[str, ...]) -> None:
+def _set_to_now(
+    ctx: Context, table: str, attribute: str, names: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    """Have the items that would expire later expire now; yields their keys."""
     now = str(int(time.time()))
     aliases = {f"#k{number}": name for number, name in enumerate(names)}
     later = _scan(
@@ -135,6 +147,8 @@ def _set_to_now(ctx: Context, table: str, attribute: str, names: tuple[str, ...]
             # It is gone, or does not expire any more, since the scan.
             if error.code != "ConditionalCheckFailedException":
                 raise
+        else:
+            yield key
 
 
 def _text(key: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ record that comes from outside. A record does not say who wrote it, and writes t
 under way at the same time, so all that is told here is a lower bound:
 
 * A record's write is one of those to its item that ended after the stream was last read to its
-  end (or have not ended yet): earlier ones have been read. When one of them may be from outside,
-  the record counts as from outside; else it has the shortest chain among them.
+  end (or have not ended yet): earlier ones have been read. Where only one of them is left, that
+  is the write, and no other record's. Else, when one of them may be from outside, the record
+  counts as from outside, and otherwise it has the shortest chain among them.
 * A function's write may be caused by any record of its batch: it has the shortest chain among
   them, and the function itself.
 * Where writes are not known by item, nothing is told until the stream was read to its end again.
@@ -28,7 +29,8 @@ Chain = Mapping[str, int]
 """How often each function is among the causes."""
 
 FROM_OUTSIDE: Final[Chain] = {}
-MOST_ITEMS = 20_000
+#: So many writes are remembered; more are too many to tell anything of.
+MOST_WRITES = 20_000
 _UNDER_WAY = float("inf")
 
 
@@ -47,18 +49,52 @@ class TrackedWrite:
     blind: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class Reader:
+    """Somebody who reads the table's stream.
+
+    Attributes:
+        read_to_end: When the last read began that found the shard's end.
+    """
+
+    read_to_end: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Written:
+    """One item of a write, and the record it made (its sequence number) once that is known."""
+
+    write: TrackedWrite
+    record: str | None = None
+
+
 class TableWrites:
     """The writes to one table that may have records which were not read yet.
 
-    Until a function writes to the table, calls are only counted.
+    Until a function writes to the table, and while nobody reads its stream, calls are only
+    counted.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_item: dict[str, list[TrackedWrite]] = {}
+        self._by_item: dict[str, list[_Written]] = {}
+        self._count = 0
+        self._readers: list[Reader] = []
         self._blind = 0
         self._blind_until = 0.0
         self.tracked = False
+
+    def add_reader(self) -> Reader:
+        """Somebody begins to read; ``remove_reader`` has to follow."""
+        reader = Reader()
+        with self._lock:
+            self._readers.append(reader)
+        return reader
+
+    def remove_reader(self, reader: Reader) -> None:
+        """They read no more."""
+        with self._lock:
+            self._readers.remove(reader)
 
     def begin(self, chain: Chain, items: Callable[[], Iterable[str] | None]) -> TrackedWrite:
         """A call is about to be carried out; ``end`` has to follow, whatever comes of it.
@@ -68,9 +104,9 @@ class TableWrites:
             items: Gives the written items (``item_text``), or ``None`` if they are not known;
                 asked only when the table is tracked.
         """
-        if not chain and not self.tracked:
+        if not self._readers or not (chain or self.tracked):
             with self._lock:
-                if not self.tracked:
+                if not self._readers or not (chain or self.tracked):
                     self._blind += 1
                     return TrackedWrite(chain, blind=True)
         written = items()
@@ -81,7 +117,8 @@ class TableWrites:
             self.tracked = True
             write = TrackedWrite(chain)
             for item in written:
-                self._by_item.setdefault(item, []).append(write)
+                self._by_item.setdefault(item, []).append(_Written(write))
+                self._count += 1
             return write
 
     def end(self, write: TrackedWrite, now: float) -> None:
@@ -91,34 +128,48 @@ class TableWrites:
             if write.blind:
                 self._blind -= 1
                 self._blind_until = now
-            elif len(self._by_item) > MOST_ITEMS:
+            elif self._count > MOST_WRITES:
                 self._forget(now)
 
     def _forget(self, now: float) -> None:
         """Drop what is known, but for calls under way."""
-        under_way = {
-            item: [write for write in writes if write.ended == _UNDER_WAY]
-            for item, writes in self._by_item.items()
-        }
-        self._by_item = {item: writes for item, writes in under_way.items() if writes}
+        for item in list(self._by_item):
+            self._keep(item, _UNDER_WAY)
         self._blind_until = now
 
-    def chain_of(self, item: str, read_to_end: float) -> Chain:
+    def _keep(self, item: str, since: float) -> list[_Written]:
+        """Drop what is known of an item but for the writes that ended ``since`` or later."""
+        before = self._by_item.pop(item, [])
+        kept = [written for written in before if written.write.ended >= since]
+        if kept:
+            self._by_item[item] = kept
+        self._count -= len(before) - len(kept)
+        return kept
+
+    def chain_of(self, reader: Reader, item: str, record: str) -> Chain:
         """The causes of a record.
 
         Args:
+            reader: Who has read it.
             item: Its item (``item_text``).
-            read_to_end: When the last read began that found the shard's end.
+            record: Its sequence number.
         """
         with self._lock:
-            if self._blind or read_to_end <= self._blind_until:
+            if self._blind or reader.read_to_end <= self._blind_until:
                 return FROM_OUTSIDE
-            writes = [w for w in self._by_item.get(item, ()) if w.ended > read_to_end]
-            if writes:
-                self._by_item[item] = writes
-            else:
-                self._by_item.pop(item, None)
-            return shortest(write.chain for write in writes)
+            # Others may still have to read what this reader has read.
+            known = self._keep(item, min(other.read_to_end for other in self._readers))
+            possible = [
+                written
+                for written in known
+                if written.write.ended > reader.read_to_end and written.record in (None, record)
+            ]
+            if len(possible) == 1:
+                possible[0].record = record
+            return next(
+                (written.write.chain for written in possible if written.record == record),
+                shortest(written.write.chain for written in possible),
+            )
 
 
 def shortest(chains: Iterable[Chain]) -> Chain:

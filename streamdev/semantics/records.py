@@ -48,8 +48,8 @@ def make_record(
     """The record that AWS would deliver for one that DynamoDB Local gave.
 
     DynamoDB Local writes ``eventID`` as a UUID with dashes, its own name as the region, the
-    creation time rounded down to the minute (AWS rounds it down to the second), and what TTL
-    deleted under an event name of its own and without ``userIdentity``.
+    creation time rounded down to the minute (AWS rounds it down to the second), an empty map as
+    ``{}``, and what TTL deleted under an event name of its own and without ``userIdentity``.
 
     Args:
         raw: A member of ``GetRecords``' ``Records``.
@@ -72,6 +72,10 @@ def make_record(
     if identity:
         event["userIdentity"] = _lower_first(identity)
     event["eventSourceARN"] = stream_arn
+    body = _encoded(event)
+    if b"{}" in body:
+        with_empty_maps(dynamodb)
+        body = _encoded(event)
     sequence = str(dynamodb["SequenceNumber"])
     return Record(
         sequence=sequence,
@@ -79,10 +83,32 @@ def make_record(
         created=created,
         item=json.dumps(dynamodb["Keys"], sort_keys=True, separators=(",", ":")),
         event=event,
-        body=json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(
-            "utf-8", "surrogatepass"
-        ),
+        body=body,
     )
+
+
+def with_empty_maps(change: dict[str, Any]) -> None:
+    """Mend a record's ``dynamodb`` in place: an empty map is ``{"M": {}}`` in its images.
+
+    DynamoDB Local leaves the type of an empty map away (not that of an empty list).
+    """
+    for image in ("NewImage", "OldImage"):
+        if image in change:
+            change[image] = {name: _typed(value) for name, value in change[image].items()}
+
+
+def _typed(value: Mapping[str, Any]) -> dict[str, Any]:
+    match value:
+        case {"M": dict(members)}:
+            return {"M": {name: _typed(member) for name, member in members.items()}}
+        case {"L": list(elements)}:
+            return {"L": [_typed(element) for element in elements]}
+    return dict(value) or {"M": {}}
+
+
+def _encoded(event: Mapping[str, Any]) -> bytes:
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
 
 
 def creation_time(minute: float, seen: float) -> float:

@@ -19,6 +19,7 @@ from tests.support.containers import (
     put,
     what_is_left,
 )
+from tests.support.killing import kill_in_container
 from tests.support.project import COMMAND, Project, Result, eventually
 
 
@@ -140,19 +141,10 @@ def test_down_works_without_the_record_and_with_a_broken_compose_file(
     assert what_is_left(client, own_project) == {"containers": 0, "networks": 0, "volumes": 0}
 
 
-def test_up_mends_an_engine_whose_database_was_killed(
-    client: docker.DockerClient, own_project: Project
-) -> None:
+def test_up_mends_an_engine_whose_database_was_killed(own_project: Project) -> None:
     own_project.run("up")
     put(own_project, "1")
-    # The image has no procps: Python finds the process by its command line.
-    code = (
-        "import os, signal, pathlib\n"
-        "for entry in pathlib.Path('/proc').glob('[0-9]*'):\n"
-        "    if b'DynamoDBLocal' in (entry / 'cmdline').read_bytes():\n"
-        "        os.kill(int(entry.name), signal.SIGKILL)\n"
-    )
-    container_of(client, own_project).exec_run(["python3", "-c", code])
+    kill_in_container(own_project, "DynamoDBLocal")
     own_project.run("up")
     assert keys(own_project) == {"1"}
 

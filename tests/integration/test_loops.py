@@ -103,3 +103,16 @@ def test_a_hot_key_written_from_outside_is_no_loop(project: Project) -> None:
 
     eventually(caught_up, what="the last write to be seen")
     assert own.notices("loop") == []
+
+
+def test_the_limit_can_be_set(own_project: Project) -> None:
+    own_project.environ["STREAMDEV_LOOP_LIMIT"] = "3"
+    own_project.run("up", timeout=600)
+    own = Own(own_project, SAME_ITEM)
+    own.client.put_item(TableName=own.name, Item={"id": {"S": "a"}})
+
+    (loop,) = eventually(lambda: own.notices("loop"), what="the loop's end")
+
+    assert loop["rounds"] == 3
+    eventually(lambda: own.mapping()["backlog"] == 0)
+    assert own.items() == [{"id": {"S": "a"}, "rounds": {"N": "3"}}]

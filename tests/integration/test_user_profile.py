@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import time
 import uuid
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.support.project import Project, eventually, unique
 
@@ -31,6 +34,8 @@ def strike(change):
             os._exit(3)
         case "hang":
             time.sleep(60)
+        case "slow":
+            time.sleep(3.2)
 """
 MENDED = "def strike(change):\n    pass\n"
 
@@ -107,9 +112,24 @@ class Broken:
     def run(self, *args: str, **options: Any) -> Any:
         return self.project.run(*args, "--config", f"{self.mark}.toml", **options)
 
+    def running(self, *args: str) -> Any:
+        return self.project.running(*args, "--config", f"{self.mark}.toml")
+
     def put(self, *items: dict[str, Any]) -> None:
         lines = "".join(json.dumps(item) + "\n" for item in items)
         self.run("put-item", "--file", "-", stdin=lines)
+
+    @property
+    def function(self) -> str:
+        return f"{self.mark}-p"
+
+    def mapping(self) -> dict[str, Any]:
+        mappings: list[dict[str, Any]] = self.project.gateway.control.mappings()
+        return next(mapping for mapping in mappings if mapping["function"] == self.function)
+
+    def metrics(self) -> dict[str, float]:
+        """The sum of each metric."""
+        return {one["name"]: one["sum"] for one in self.run("metrics", "--json").json()}
 
     def told(self) -> Counter[str]:
         """How often each profile was told of."""
@@ -153,6 +173,10 @@ def test_changes_are_told_and_invalid_ones_rejected_without_blocking(project: Pr
     assert logged["event_id"] == rejected["eventId"]
     assert f"START RequestId: {logged['function_request_id']}" in printed
     assert logged["xray_trace_id"].startswith("1-")
+    # What AWS traces is asked for; ids are made and logged here as well.
+    function = project.client("lambda").get_function_configuration(FunctionName="user-profile")
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert project.gateway.tables.ttl("UserProfileIdempotency") == "expiration"
     metrics = {one["name"]: one for one in project.run("metrics", "--json").json()}
     assert metrics["RecordsHandled"]["sum"] >= 4
     assert metrics["RecordsRejected"]["sum"] >= 1
@@ -203,6 +227,76 @@ def test_duplicates_and_late_records_change_nothing(project: Project) -> None:
     assert "the stream drops its records after 24 hours" in printed
 
 
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NUMBER = st.one_of(
+    st.integers(-(10**37), 10**37), st.decimals(-1000, 1000, allow_nan=False, places=3)
+).map(str)
+SCALAR = st.one_of(
+    TEXT.map(lambda text: {"S": text}),
+    NUMBER.map(lambda number: {"N": number}),
+    st.binary(max_size=20).map(lambda data: {"B": data}),
+    st.booleans().map(lambda value: {"BOOL": value}),
+    st.just({"NULL": True}),
+    st.sets(NUMBER.filter(lambda n: "." not in n), min_size=1, max_size=3).map(
+        lambda numbers: {"NS": sorted(numbers)}
+    ),
+)
+VALUE = st.recursive(
+    SCALAR,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda some: {"L": some})
+        | st.dictionaries(TEXT.filter(bool), inner, max_size=3).map(lambda some: {"M": some})
+    ),
+    max_leaves=5,
+)
+NAME = st.sampled_from(["name", "email", "age", "version"]) | TEXT.filter(
+    lambda name: name not in ("", "id")
+)
+PROFILE = st.dictionaries(NAME, VALUE, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def unbroken(project: Project) -> Broken:
+    return Broken(project)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(profiles=st.lists(PROFILE, min_size=15, max_size=25))
+def test_any_profile_is_told_of_once(unbroken: Broken, profiles: list[dict[str, Any]]) -> None:
+    ids = [unique("any") for _ in profiles]
+    client = unbroken.project.client("dynamodb")
+    for profile, image in zip(ids, profiles, strict=True):
+        client.put_item(TableName=unbroken.function, Item={"id": {"S": profile}, **image})
+
+    eventually(lambda: unbroken.mapping()["backlog"] == 0, timeout=120)
+    eventually(lambda: unbroken.told() >= Counter(ids), interval=1)
+    told = unbroken.told()
+    assert {profile: told[profile] for profile in ids} == dict.fromkeys(ids, 1)
+    assert unbroken.letters() == []
+
+
+@pytest.mark.timeout(300)
+def test_a_throttled_and_a_slow_function_handle_each_record_once(unbroken: Broken) -> None:
+    lambda_ = unbroken.project.client("lambda")
+    ids = [unique("late") for _ in range(5)]
+    lambda_.put_function_concurrency(FunctionName=unbroken.function, ReservedConcurrentExecutions=0)
+    with unbroken.running("notifications", "-f", "--json") as follow:
+        unbroken.put(*({"id": one, "name": "slow" if one == ids[2] else "N"} for one in ids))
+        eventually(lambda: "PROBLEM" in unbroken.mapping()["last_result"], what="a throttle")
+        assert not unbroken.told() & Counter(ids)
+        lambda_.delete_function_concurrency(FunctionName=unbroken.function)
+        assert follow.stdout is not None
+        told = Counter[str]()
+        while not told >= Counter(ids):
+            told[json.loads(follow.stdout.readline())["message"]["id"]] += 1
+
+    eventually(lambda: unbroken.mapping()["backlog"] == 0)
+    assert unbroken.told() & Counter(dict.fromkeys(ids, 9)) == Counter(ids)
+    assert unbroken.letters() == []
+    printed = unbroken.run("logs", "--raw").stdout
+    assert "slow: the records behind this one waited" in printed
+
+
 def check_purge(broken: Broken) -> None:
     """Remove the last letter for good, with its records."""
     letter = broken.letters()[-1]
@@ -245,6 +339,15 @@ def test_what_breaks_the_handler_is_kept_shown_and_replayed(project: Project) ->
     assert still.exit_code == 1
     assert "stays  ValueError: no poison today" in still.stdout
     assert len(broken.letters()) == 3
+    # Interrupted half-way it has lost nothing.
+    with broken.running("dlq", "redrive", "--all") as interrupted:
+        assert interrupted.stdout is not None
+        assert "stays" in interrupted.stdout.readline()
+        # Not SIGINT: what runs in the background of a shell ignores it.
+        interrupted.send_signal(signal.SIGTERM)
+        assert interrupted.wait(60) == 128 + signal.SIGTERM
+    assert len(broken.letters()) == 3
+    assert broken.metrics()["RecordsFailed"] >= 4
 
     project.write_handler(broken.mark, MENDED, "faults.py")
     broken.run("deploy")

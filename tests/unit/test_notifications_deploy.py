@@ -166,3 +166,36 @@ def test_a_role_allows_its_tables_and_topics_and_no_others(tmp_path: Path) -> No
     assert statements["Notify"]["Action"] == ["sns:Publish"]
     assert statements["Notify"]["Resource"] == f"arn:aws:sns:{ACCOUNT}:news"
     assert set(statements) == {"ReadStream", "WriteLog", "TellFailures", "UseTables1", "Notify"}
+
+
+def test_the_repositorys_functions_are_allowed_exactly_what_they_use() -> None:
+    declared = load_project(REPOSITORY / "pipelines.toml")
+
+    def allowed(name: str) -> dict[str, tuple[set[str], set[str]]]:
+        found = {}
+        for one in execution_policy(declared.pipeline(name), "us-east-1")["Statement"]:
+            resource = one["Resource"]
+            arns = {resource} if isinstance(resource, str) else set(resource)
+            names = {arn.removeprefix(f"arn:aws:dynamodb:{ACCOUNT}:table/") for arn in arns}
+            found[one["Sid"]] = ({action.partition(":")[2] for action in one["Action"]}, names)
+        return found
+
+    read = {"DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"}
+    write_log = {"CreateLogGroup", "CreateLogStream", "PutLogEvents"}
+    log = f"arn:aws:logs:{ACCOUNT}:log-group:/aws/lambda"
+    assert allowed("async-request") == {
+        "ReadStream": (read, {"Restaurant/stream/*"}),
+        "WriteLog": (write_log, {f"{log}/async-request:*"}),
+        "UseStreamTable": ({"UpdateItem"}, {"Restaurant"}),
+    }
+    # Of its idempotency Powertools' persistence layer calls these four.
+    items = {"DeleteItem", "GetItem", "PutItem", "UpdateItem"}
+    assert allowed("user-profile") == {
+        "ReadStream": (read, {"UserProfileTable/stream/*"}),
+        "WriteLog": (write_log, {f"{log}/user-profile:*"}),
+        "TellFailures": ({"SendMessage"}, {f"arn:aws:sqs:{ACCOUNT}:profile-updates-failed"}),
+        "UseTables1": (items, {"UserProfileIdempotency"}),
+        "UseTables2": ({"UpdateItem"}, {"UserProfileVersions"}),
+        "Notify": ({"Publish"}, {f"arn:aws:sns:{ACCOUNT}:profile-updates"}),
+        "Trace": ({"PutTelemetryRecords", "PutTraceSegments"}, {"*"}),
+    }

@@ -95,3 +95,24 @@ def test_payload_keeps_any_text() -> None:
     batch = (record(1, name={"S": text}),)
     parsed = json.loads(build_payload(batch))
     assert parsed["Records"][0]["dynamodb"]["NewImage"]["name"]["S"] == text
+
+
+def test_an_empty_map_has_its_type() -> None:
+    image = {
+        "id": {"S": "{}"},
+        "empty": {},
+        "list": {"L": [{}, {"L": []}, {"S": ""}]},
+        "map": {"M": {"M": {}, "deep": {"M": {"x": {}}}}},
+    }
+    mended = {
+        "id": {"S": "{}"},
+        "empty": {"M": {}},
+        "list": {"L": [{"M": {}}, {"L": []}, {"S": ""}]},
+        "map": {"M": {"M": {"M": {}}, "deep": {"M": {"x": {"M": {}}}}}},
+    }
+    raw = raw_record(1)
+    raw["dynamodb"] |= {"OldImage": image, "NewImage": image}
+    made = make_record(raw, stream_arn=STREAM, region="eu-west-1", created=1.0)
+    assert made.event["dynamodb"]["OldImage"] == mended
+    assert json.loads(made.body)["dynamodb"]["NewImage"] == mended
+    assert raw["dynamodb"]["NewImage"] == image

@@ -11,8 +11,9 @@ import software.amazon.dynamodb.services.local.server.DynamoDBProxyServer;
  * the host of its connectors set before it starts.
  *
  * <p>Loopback.class beside this file is what runs, since a Java runtime has no compiler. After
- * a change, in this folder, with LOCAL the folder of DynamoDBLocal.jar:
- * {@code javac --release 17 -cp "LOCAL/DynamoDBLocal.jar:LOCAL/DynamoDBLocal_lib/*" Loopback.java}
+ * a change, in this folder, with LOCAL the folder of DynamoDBLocal.jar (the other file is
+ * TimeToLiveDeletionJob.java, in the folder of its package):
+ * {@code javac --release 17 -cp "LOCAL/DynamoDBLocal.jar:LOCAL/DynamoDBLocal_lib/*" FILE.java}
  */
 public final class Loopback {
     private Loopback() {}

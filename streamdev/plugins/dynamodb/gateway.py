@@ -32,6 +32,7 @@ from streamdev.plugins.dynamodb.client import (
 )
 from streamdev.plugins.dynamodb.files import DatabaseFiles
 from streamdev.plugins.loops import Begun
+from streamdev.semantics.records import with_empty_maps
 from streamdev.semantics.writes import WRITE_OPERATIONS
 
 LOG = logging.getLogger(__name__)
@@ -212,16 +213,20 @@ class AfterLocalStack:
 
 
 def mend_stream_records(chain: Any, context: Any, response: Any) -> None:  # noqa: ARG001
-    """A response modifier: ``GetRecords`` of the streams API with event ids and names as on AWS.
+    """A response modifier: ``GetRecords`` of the streams API with what AWS would say.
 
     The mapping's records are mended by ``semantics.records``; whoever reads a stream directly
-    gets the same ids and names.
+    gets the same event ids and names, and the same empty maps.
     """
     if context.operation is None or context.operation.name != "GetRecords":
         return
     data: bytes = response.get_data()
     mended = _EVENT_ID.sub(lambda match: match[1] + match[2].replace(b"-", b""), data)
     mended = _EXPIRED.sub(_EXPIRED_ON_AWS, mended)
+    if b"{}" in mended.replace(b" ", b"") and (answer := _parse(mended)) is not None:
+        for record in answer.get("Records", ()):
+            with_empty_maps(record["dynamodb"])
+        mended = json.dumps(answer).encode()
     if mended != data:
         response.data = mended
         # Its parsed form is out of date.

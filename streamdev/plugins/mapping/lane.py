@@ -215,9 +215,10 @@ class Lane:
         if result.kind == "ok":
             done = delivery.succeeded()
             self._retry = None
-            self._flow.done(done, window)
+            # Told before the records are done: who sees no backlog sees the counts of all.
             self._report.count(handled=len(done))
             self._report.result(OK)
+            self._flow.done(done, window)
             return
         self._report.result(CALL_FAILED)
         if result.kind == "partial" and result.checkpoint is not None:
@@ -225,8 +226,8 @@ class Lane:
         else:
             retry = delivery.failed(now)
         if retry.done:
-            self._flow.done(retry.done, window)
             self._report.count(handled=len(retry.done))
+            self._flow.done(retry.done, window)
         self._tell(retry, answer, result)
 
     def _tell(self, retry: Retry, answer: Answer, result: BatchResult) -> None:

@@ -47,12 +47,16 @@ class LoopWatch:
         self._shard = shard
         self._given_up = given_up
         self._report = report
-        self._read_to_end = 0.0
+        self._reader = self._writes.add_reader()
         self._chains: dict[str, Chain] = {}
 
     def reached_end(self, began: float) -> None:
         """A read that began at ``began`` (monotonic seconds) found nothing more."""
-        self._read_to_end = began
+        self._reader.read_to_end = began
+
+    def close(self) -> None:
+        """The shard is read no more."""
+        self._writes.remove_reader(self._reader)
 
     def allowed(self, records: list[Record]) -> list[Record]:
         """Those of ``records`` that may be delivered; the others are stored and told of."""
@@ -64,7 +68,8 @@ class LoopWatch:
         event: Mapping[str, Any] = record.event
         if event.get("userIdentity") == TTL_IDENTITY:
             return True
-        chain = self._writes.chain_of(item_text(event["dynamodb"]["Keys"]), self._read_to_end)
+        item = item_text(event["dynamodb"]["Keys"])
+        chain = self._writes.chain_of(self._reader, item, record.sequence)
         rounds = chain.get(self._function, 0)
         if rounds < limit:
             if chain:

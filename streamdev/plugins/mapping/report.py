@@ -65,9 +65,13 @@ class Report:
 
     def result(self, result: str) -> None:
         """Show what came of the last batch (``LastProcessingResult``)."""
-        if self._stopped_loop and result == OK:
-            # The invocation that made one record too many ends after that record was stopped.
-            result = self._stopped_loop
+        with self._lock:
+            if self._stopped_loop and result == OK:
+                # The invocation that made one record too many ends after that record was stopped.
+                result = self._stopped_loop
+            self._show(result)
+
+    def _show(self, result: str) -> None:
         self.last_result = result
         entry = self._store.event_source_mappings.get(self.uuid)
         if entry is not None:
@@ -122,8 +126,9 @@ class Report:
             rounds=rounds,
             filter=breaking_filter,
         )
-        self._stopped_loop = f"{LOOP}; a filter such as {breaking_filter} would break it"
-        self.result(self._stopped_loop)
+        with self._lock:
+            self._stopped_loop = f"{LOOP}; a filter such as {breaking_filter} would break it"
+            self._show(self._stopped_loop)
 
     def invoked(self) -> None:
         """An invocation begins."""

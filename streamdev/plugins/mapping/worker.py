@@ -294,4 +294,5 @@ class MappingWorker:
             lane.stop()
         for lane in flow.lanes:
             lane.join()
-        self.flows.pop(flow.shard.id, None)
+        if self.flows.pop(flow.shard.id, None) is not None:
+            flow.loops.close()
