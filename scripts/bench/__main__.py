@@ -16,7 +16,14 @@ from rich.console import Console
 
 from scripts.bench import requests
 from scripts.bench.report import Report
-from scripts.bench.subjects import DynamoDBLocalAlone, MiniStack, Streamdev, Subject, running
+from scripts.bench.subjects import (
+    ENGINES,
+    DynamoDBLocalAlone,
+    MiniStack,
+    Streamdev,
+    Subject,
+    running,
+)
 from scripts.bench.work import Pipeline, client, make_table, write_batches
 from streamdev.cli.progress import TerminalProgress
 from streamdev.engine.environment import tool_environment
@@ -27,7 +34,13 @@ _PROGRESS = TerminalProgress(_CONSOLE)
 
 
 @click.command()
-@click.option("--engine", "engines", multiple=True, default=["host"], show_default=True)
+@click.option(
+    "--engine",
+    "engines",
+    multiple=True,
+    type=click.Choice(ENGINES),
+    help="Measure this one as well; host always is, since ratios are to it.",
+)
 @click.option("--peers/--no-peers", default=True, help="Measure MiniStack and LocalStack as well.")
 @click.option("--runs", default=5, show_default=True, help="Runs of each start and each redeploy.")
 @click.option("--puts", default=200, show_default=True, help="Single puts.")
@@ -47,21 +60,21 @@ def main(
     short: bool,
     output: Path | None,
 ) -> None:
-    """Measure streamdev beside its peers and print a table."""
+    """Measure streamdev's engines beside its peers and print a table."""
     if short:
         runs, puts, bulks, idle = 1, 50, (1_000,), 10
     report = Report()
-    subject = Streamdev(engines[0])
-    if count:
-        engines, peers = (), False
-    for engine in engines:
-        _measure_streamdev(Streamdev(engine), report, runs, puts, bulks, idle)
-    if peers:
+    subjects = [Streamdev(engine) for engine in dict.fromkeys(("host", *engines))]
+    if not count:
+        for subject in subjects:
+            _measure_streamdev(subject, report, runs, puts, bulks, idle)
+    if peers and not count:
         _measure(Streamdev(stock_mapping=True), report, min(puts, 30), bulks[:1], idle)
         _measure(MiniStack(_PROGRESS), report, puts, bulks, idle)
         _measure_ceiling(report, bulks)
-    _note(f"{subject.name}: requests through an API")
-    requests.measure(subject, report, count or (100 if short else 500))
+    for subject in subjects:
+        _note(f"{subject.name}: requests through an API")
+        requests.measure(subject, report, count or (100 if short else 500))
     click.echo(report.markdown())
     if output:
         output.mkdir(parents=True, exist_ok=True)
@@ -140,6 +153,8 @@ def _idle(subject: Subject, report: Report, seconds: int) -> None:
     """CPU over a while without work, and the memory held."""
     time.sleep(5)  # let what the work left behind settle
     processes = subject.processes()
+    if not processes:
+        return  # Docker in a virtual machine: they are not this machine's
     before = _cpu_seconds(processes)
     time.sleep(seconds)
     used = (_cpu_seconds(processes) - before) / seconds * 100

@@ -16,16 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import click
 import psutil
 import requests
 
 from scripts.bench.work import client
 from streamdev.engine.base import Progress
+from streamdev.engine.compose_files import project_name
+from streamdev.engine.container import find_container
+from streamdev.engine.docker_client import connected
 from streamdev.engine.dynamodb_local import fetch_dynamodb_local, find_java
 from streamdev.engine.environment import tool_environment
+from streamdev.paths import StateDir
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DEADLINE = 180.0
+
+ENGINES = ("host", "compose")
 
 
 class Subject(Protocol):
@@ -85,7 +92,9 @@ class Streamdev:
         )
         took = time.monotonic() - start
         if done.returncode:
-            raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
+            raise click.ClickException(
+                f"{self.name}: {' '.join(words)} ended with {done.returncode}:\n{done.stderr}"
+            )
         return took
 
     def start(self) -> float:
@@ -106,8 +115,8 @@ class Streamdev:
         path.write_text(path.read_text() + f"\n# edit {number}\n")
 
     def processes(self) -> list[psutil.Process]:
-        """LocalStack, DynamoDB Local and the handlers."""
-        return _tree(self.port)
+        """LocalStack, DynamoDB Local and the handlers, LocalStack first."""
+        return _in_container(self.folder) if self.engine == "compose" else _tree(self.port)
 
 
 @dataclass
@@ -240,3 +249,16 @@ def _tree(port: int) -> list[psutil.Process]:
             main = psutil.Process(connection.pid)
             return [main, *main.children(recursive=True)]
     return []
+
+
+def _in_container(folder: Path) -> list[psutil.Process]:
+    """The processes below the container's first one, which only starts and collects them."""
+    with connected(os.environ) as docker:
+        container = find_container(docker, project_name(StateDir.of_project(folder)))
+        if container is None:
+            return []
+        try:
+            init = psutil.Process(container.attrs["State"]["Pid"])
+            return init.children(recursive=True) if init.name() == "docker-init" else []
+        except psutil.NoSuchProcess:
+            return []

@@ -140,6 +140,8 @@ def _space(ctx: Context) -> Iterator[Finding]:
 
 
 def _engine(ctx: Context) -> Iterator[Finding]:
+    from streamdev.cli.docker_checks import container_on
+
     try:
         info = ctx.engine.running()
     except EngineNotRunningError as error:
@@ -156,7 +158,9 @@ def _engine(ctx: Context) -> Iterator[Finding]:
         yield Finding("Port", "ok", f"{port} is free")
     else:
         cure = f"Choose another: ./dev.py up --port {ports.free_port()} (or STREAMDEV_PORT)"
-        yield Finding("Port", "warn", f"{port} is taken by {ports.holder_of(port)}", cure)
+        # Docker's own proxy listens for a container.
+        holder = container_on(ctx, port) or ports.holder_of(port)
+        yield Finding("Port", "warn", f"{port} is taken by {holder}", cure)
     if leftovers := processes.marked(checkout_mark(ctx.state.root)):
         names = ", ".join(processes.describe(process) for process in leftovers)
         yield Finding("Leftovers", "warn", f"of an engine that died: {names}", "./dev.py down")

@@ -68,7 +68,7 @@ def _by_machine(ctx: Context) -> Choice:
 
     reason = why_not(environ=ctx.environ)
     if reason is None:
-        why = "a Docker daemon answers and the image is at hand"
+        why = "a Docker daemon answers, and the image is here or can be pulled"
         return Choice("compose", why, by_machine=True)
     return Choice("host", f"Compose can't be used: {reason}", by_machine=True)
 

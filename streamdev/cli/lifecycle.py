@@ -41,7 +41,7 @@ def up(ctx: Context, plan_only: bool) -> None:
 
     _ = ctx.project  # what is wrong in it stops here, before anything is started
     choice = choose(ctx)
-    if not _is_running(ctx):
+    if _running(ctx) is None:
         _check_sources(ctx)
         if plan_only:
             ctx.err.print(Text(f"The {choice.name} engine would be started ({choice.why})."))
@@ -70,11 +70,11 @@ def _check_sources(ctx: Context) -> None:
         check_syntax(source_files(pipeline.function.source))
 
 
-def _is_running(ctx: Context) -> bool:
+def _running(ctx: Context) -> EngineInfo | None:
     try:
-        return ctx.engine.running() is not None
+        return ctx.engine.running()
     except EngineNotRunningError:
-        return False
+        return None
 
 
 def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
@@ -138,15 +138,21 @@ def down(ctx: Context, keep: bool) -> None:
 
 def data_held(ctx: Context) -> str:
     """What a wipe would lose, in words; empty when there is nothing (or no one to ask)."""
+    from streamdev.engine.compose import ComposeEngine
+    from streamdev.engine.readiness import probe
     from streamdev.engine.stored import StoredData, stored_data
 
     if ctx.engine.name == "host":
         return str(stored_data(ctx.state) or "")
-    if ctx.engine.name == "external" or not _is_running(ctx):
+    if not isinstance(ctx.engine, ComposeEngine):
         return ""
-    tables = ctx.gateway.tables
-    found = [state for name in tables.names() if (state := tables.find(name))]
-    return str(StoredData({table.name: table.item_count for table in found}))
+    info = _running(ctx)
+    if info and probe(info.endpoint_url).ready:
+        tables = ctx.gateway.tables
+        found = [state for name in tables.names() if (state := tables.find(name))]
+        return str(StoredData({table.name: table.item_count for table in found}))
+    volume = ctx.engine.volume()
+    return f"the volume {volume}, whose items can't be counted now" if volume else ""
 
 
 @click.command()

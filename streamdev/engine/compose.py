@@ -16,8 +16,10 @@ from streamdev.engine.compose_start import ComposeStart, engine_mark
 from streamdev.engine.container import (
     find_container,
     handler_containers,
+    has_volume,
     remove_project,
     state_of,
+    variable_of,
 )
 from streamdev.engine.container_log import read_lines
 from streamdev.engine.container_watch import cure, recent_words, wait_until_ready
@@ -29,6 +31,7 @@ from streamdev.errors import EngineNotRunningError, EngineStartError
 from streamdev.paths import StateDir, user_cache
 
 START_TIMEOUT_S = 180.0
+_TO_USE_IT = "To use it: ./dev.py down --keep, then ./dev.py up"
 
 
 def why_not(*, environ: Mapping[str, str]) -> str | None:
@@ -169,7 +172,7 @@ class ComposeEngine:
             if container is None:
                 return
             handlers = None
-            if compose_files.executor_of(self.environ) == "docker":
+            if variable_of(container, "LAMBDA_RUNTIME_EXECUTOR") == "docker":
 
                 def handlers() -> list[Container]:
                     return handler_containers(client, engine_mark(self.state))
@@ -178,6 +181,15 @@ class ComposeEngine:
                 client, str(container.id),
                 since=since, follow=follow, stop=stop, handlers=handlers,
             )  # fmt: skip
+
+    def volume(self) -> str | None:
+        """The volume with its data; ``None`` where there is none, or no daemon to ask."""
+        try:
+            with connected(self.environ) as client:
+                there = has_volume(client, self.project)
+        except DockerUnavailableError:
+            return None
+        return compose_files.volume_name(self.project) if there else None
 
     # -- starting ------------------------------------------------------------------------
 
@@ -197,6 +209,7 @@ class ComposeEngine:
     ) -> EngineInfo | None:
         """The running engine once it is ready; ``None`` when it has to be replaced."""
         self._note_edits(record, start.progress)
+        self._note_settings(record, container, start.progress)
         if record.ready and readiness.probe(record.endpoint_url).ready:
             return _info(record, container)
         start.progress.step("Waiting for the engine that was started before")
@@ -219,10 +232,22 @@ class ComposeEngine:
         file = compose_files.compose_file(self.state.root.parent)
         for each in (file, file.with_name(compose_files.OVERRIDE_FILE_NAME)):
             if each.is_file() and each.stat().st_mtime > record.started.timestamp():
-                progress.note(
-                    f"{each.name} was changed after the engine was started. "
-                    "To use it: ./dev.py down --keep, then ./dev.py up"
-                )
+                progress.note(f"{each.name} was changed after the engine was started. {_TO_USE_IT}")
+
+    def _note_settings(
+        self, record: EngineRecord, container: Container, progress: Progress
+    ) -> None:
+        """What is asked for otherwise than the container that runs was made."""
+        image = record.detail["image"].partition(" ")[0]
+        asked = images.asked_for(self.environ)
+        if asked not in (None, image):
+            progress.note(f"The engine runs {image}, not {asked} (LOCALSTACK_IMAGE). {_TO_USE_IT}")
+        runs = variable_of(container, "LAMBDA_RUNTIME_EXECUTOR") == "docker"
+        executor = compose_files.executor_of(self.environ)
+        if self.environ.get("STREAMDEV_EXECUTOR") and runs != (executor == "docker"):
+            progress.note(
+                f"The engine was started without STREAMDEV_EXECUTOR={executor}. {_TO_USE_IT}"
+            )
 
 
 def _info(record: EngineRecord, container: Container) -> EngineInfo:

@@ -19,6 +19,7 @@ PROBE_TIMEOUT_S = 30.0
 RUN_TIMEOUT_S = 1800.0
 # Compose v1 before this asks for a `version` key, which v2 calls obsolete.
 OLDEST_V1 = (1, 27)
+_SAYS_NOTHING = "Encountered errors while bringing up the project"
 
 
 class NoComposeError(EngineStartError):
@@ -159,5 +160,7 @@ def _last_words(output: str) -> str:
     """What Compose says is wrong, without its account of what went well before."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if re.search(r"error|invalid|unsupported|failed", line, re.I)]
-    words = " ".join((told or lines)[-3:])
+    # v1 tells each failure twice, for the container and for the service.
+    plain = [re.sub(r"^ERROR: for \S+\s+", "", line) for line in told or lines]
+    words = " ".join(list(dict.fromkeys(w for w in plain if _SAYS_NOTHING not in w))[-3:])
     return words if len(words) <= 500 else words[:497] + "..."

@@ -85,6 +85,30 @@ def project_name(state: StateDir) -> str:
     return "-".join(filter(None, ("streamdev", folder[:24].strip("-"), checkout_mark(state.root))))
 
 
+def volume_name(project: str) -> str:
+    """Docker's name for the volume of a project."""
+    return f"{project}_{SERVICE}"
+
+
+def check_limits(environ: Mapping[str, str]) -> None:
+    """Make sure that ``STREAMDEV_MEMORY`` and ``STREAMDEV_CPUS`` are limits.
+
+    Raises:
+        InvalidInputError: One is not; Compose's own words for that lead nowhere.
+    """
+    memory, cpus = environ.get("STREAMDEV_MEMORY"), environ.get("STREAMDEV_CPUS")
+    if memory and not re.fullmatch(r"\d+(\.\d+)?([bkmg]b?)?", memory, re.IGNORECASE):
+        raise InvalidInputError(
+            f"STREAMDEV_MEMORY is '{memory}', which is no size.",
+            hint="For instance: STREAMDEV_MEMORY=6g",
+        )
+    if cpus and not re.fullmatch(r"\d+(\.\d+)?", cpus):
+        raise InvalidInputError(
+            f"STREAMDEV_CPUS is '{cpus}', which is no number of processors.",
+            hint="For instance: STREAMDEV_CPUS=1.5",
+        )
+
+
 def executor_of(environ: Mapping[str, str]) -> str:
     """How handlers run: ``process``, or ``docker`` by ``STREAMDEV_EXECUTOR``.
 
@@ -195,9 +219,8 @@ def write_engine_file(
     info = next(plugins.glob("*.dist-info"))
     mounted_info = f"{PLUGINS}/streamdev_localstack-0.dist-info"
     service = {
-        "labels": dict(labels),
-        # Compose replaces $NAME in values; $$ is a dollar sign.
-        "environment": {name: value.replace("$", "$$") for name, value in variables.items()},
+        "labels": _literal(labels),
+        "environment": _literal(variables),
         "volumes": [
             _read_only(plugins / "streamdev", f"{PLUGINS}/streamdev"),
             _read_only(info / "entry_points.txt", f"{mounted_info}/entry_points.txt"),
@@ -205,6 +228,11 @@ def write_engine_file(
         ],
     }
     path.write_text(json.dumps({"services": {SERVICE: service}}, indent=2) + "\n", "utf-8")
+
+
+def _literal(values: Mapping[str, str]) -> dict[str, str]:
+    """Compose replaces $NAME in values; $$ is a dollar sign."""
+    return {name: value.replace("$", "$$") for name, value in values.items()}
 
 
 def _read_only(source: Path, target: str) -> dict[str, str | bool]:

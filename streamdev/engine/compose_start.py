@@ -18,6 +18,7 @@ from streamdev.engine.base import HOST, IN_CONTAINER, Progress
 from streamdev.engine.compose_command import ComposeProject, find_compose
 from streamdev.engine.compose_files import DATA
 from streamdev.engine.container import (
+    CHECKOUT_LABEL,
     ENGINE_LABEL,
     PROJECT_LABEL,
     find_container,
@@ -82,6 +83,7 @@ class ComposeStart:
         """
         from streamdev.engine.environment import container_platform
 
+        compose_files.check_limits(self.environ)
         command = find_compose(self.environ)
         image = images.ensure_image(self.client, self.environ, self.progress)
         if image.version and image.version != images.VERSION:
@@ -98,7 +100,7 @@ class ComposeStart:
             detail={
                 "image": f"{image.name} ({image.id.removeprefix('sha256:')[:12]})",
                 "service ports": f"{block} (debuggers: {block.first_debug_port}-{block.last})",
-                "data": f"volume {self._project}_{compose_files.SERVICE}",
+                "data": f"volume {compose_files.volume_name(self._project)}",
                 # What packages of handlers are made for.
                 "python": PYTHON_IN_IMAGE,
                 "platform": container_platform(image.machine),
@@ -173,7 +175,10 @@ class ComposeStart:
                 executor=executor,
                 environ=self.environ,
             ),
-            labels={ENGINE_LABEL: record.engine_id},
+            labels={
+                ENGINE_LABEL: record.engine_id,
+                CHECKOUT_LABEL: str(self.state.root.resolve().parent),
+            },
         )
         file = compose_files.compose_file(self.state.root.parent)
         return compose_files.files_in_force(file, executor, engine_file)

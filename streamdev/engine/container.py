@@ -9,6 +9,7 @@ import signal
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -24,6 +25,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 VOLUME_LABEL = "com.docker.compose.volume"
 ENGINE_LABEL = "streamdev.engine"
+CHECKOUT_LABEL = "streamdev.checkout"
 
 # LocalStack's interpreter, in its own image and in ours.
 PYTHON = "/opt/code/localstack/.venv/bin/python"
@@ -48,6 +50,21 @@ class ContainerState:
     status: str
     health: str | None
     ended: str | None
+
+
+@dataclass(frozen=True)
+class EngineContainer:
+    """An engine's container.
+
+    Attributes:
+        name: Its name.
+        project: Its Compose project.
+        checkout: The folder of the checkout that it was started in.
+    """
+
+    name: str
+    project: str
+    checkout: Path
 
 
 def find_container(client: docker.DockerClient, project: str) -> Container | None:
@@ -90,6 +107,15 @@ def _why_ended(container: Container, state: dict[str, Any]) -> str:
     return f"exit code {code}{': ' + state['Error'] if state.get('Error') else ''}"
 
 
+def variable_of(container: Container, name: str) -> str | None:
+    """The value of an environment variable that it was made with."""
+    for line in container.attrs["Config"]["Env"] or ():
+        key, _, value = line.partition("=")
+        if key == name:
+            return str(value)
+    return None
+
+
 def recent_lines(container: Container, count: int = 10, width: int = 200) -> list[str]:
     """The last lines of its log that are words for people, shortened."""
     with contextlib.suppress(NotFound):
@@ -129,6 +155,19 @@ def publisher_of(client: docker.DockerClient, port: int, *, but_not: str) -> str
             if any(binding.get("HostPort") == str(port) for binding in bindings or ()):
                 return str(container.name)
     return None
+
+
+def engines(client: docker.DockerClient) -> list[EngineContainer]:
+    """The engines of all checkouts, running or not."""
+    found = client.containers.list(all=True, filters={"label": CHECKOUT_LABEL}, ignore_removed=True)
+    return [
+        EngineContainer(
+            name=str(each.name),
+            project=str(each.labels.get(PROJECT_LABEL)),
+            checkout=Path(each.labels[CHECKOUT_LABEL]),
+        )
+        for each in found
+    ]
 
 
 def read_marker(container: Container) -> dict[str, str]:

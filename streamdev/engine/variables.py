@@ -65,10 +65,12 @@ def common_variables() -> dict[str, str]:
 
 
 def mapping_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Whose event source mappings run, for comparing them: ``STREAMDEV_MAPPING``.
+    """Whose event source mappings run, and how often LocalStack's own look for something.
 
-    ``streamdev`` is the default; ``localstack`` leaves mappings and how often they look to
-    LocalStack, while handlers, database and log stay streamdev's.
+    ``STREAMDEV_MAPPING`` is for comparing them: ``streamdev`` is the default; ``localstack``
+    leaves mappings and how often they look to LocalStack, while handlers, database and log
+    stay streamdev's. Table streams are not polled with ``streamdev``; queues and Kinesis
+    streams always are, by LocalStack (its module ``event_source_mapping.esm_worker``).
 
     Raises:
         InvalidInputError: It is neither.
@@ -79,7 +81,12 @@ def mapping_variables(environ: Mapping[str, str]) -> dict[str, str]:
             f"STREAMDEV_MAPPING is {value!r}, which is no mapping.",
             hint="Set it to 'streamdev' (the default) or 'localstack', or unset it.",
         )
-    return {"STREAMDEV_MAPPING": value}
+    interval, longest = ("0.5", "1") if value == "streamdev" else ("1", "10")
+    return {
+        "STREAMDEV_MAPPING": value,
+        "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": interval,
+        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": longest,
+    }
 
 
 def loop_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -18,11 +18,13 @@ def install() -> None:
 
 
 def _load() -> None:
-    from localstack.services.plugins import SERVICE_PLUGINS
+    from localstack.services.plugins import SERVICE_PLUGINS, ServiceDisabled
 
     for name in SERVICES:
         try:
             SERVICE_PLUGINS.require(name)
+        except ServiceDisabled:
+            LOG.debug("%s is left out by SERVICES", name)
         except Exception:
             # The first call to it will fail as well, and say so to whoever made it.
             LOG.exception("Could not load %s", name)

@@ -92,6 +92,19 @@ def test_a_port_that_was_taken_meanwhile_is_named(tmp_path: Path) -> None:
         project(tmp_path, only_up_fails(words)).up()
 
 
+def test_what_v1_tells_twice_is_told_once(tmp_path: Path) -> None:
+    words = (
+        "ERROR: for things_localstack_1  Cannot create container: too many CPUs\n\n"
+        "ERROR: for localstack  Cannot create container: too many CPUs\n"
+        "ERROR: Encountered errors while bringing up the project."
+    )
+    with pytest.raises(EngineStartError) as caught:
+        project(tmp_path, only_up_fails(words)).up()
+    assert caught.value.message == (
+        "docker-compose 1.29.2 could not start LocalStack: Cannot create container: too many CPUs"
+    ).replace("docker-compose", f"{tmp_path}/bin/docker-compose")
+
+
 def test_other_failures_show_what_compose_said_was_wrong(tmp_path: Path) -> None:
     words = "Creating network x\nERROR: for x  Cannot start: out of luck"
     with pytest.raises(EngineStartError, match="Cannot start: out of luck") as caught:

@@ -13,7 +13,7 @@ import pytest
 
 from streamdev.engine import compose_files
 from streamdev.engine.compose_files import PortBlock, choose_block
-from streamdev.engine.variables import common_variables
+from streamdev.engine.variables import common_variables, mapping_variables
 from streamdev.errors import InvalidInputError
 from streamdev.paths import StateDir
 
@@ -117,6 +117,35 @@ def test_the_executor_is_process_or_docker() -> None:
         compose_files.executor_of({"STREAMDEV_EXECUTOR": "podman"})
 
 
+@pytest.mark.parametrize("memory", ["", "6g", "512M", "1.5gb", "1073741824"])
+@pytest.mark.parametrize("cpus", ["", "2", "0.5"])
+def test_limits_that_docker_understands_pass(memory: str, cpus: str) -> None:
+    compose_files.check_limits({"STREAMDEV_MEMORY": memory, "STREAMDEV_CPUS": cpus})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STREAMDEV_MEMORY", "abc"),
+        ("STREAMDEV_MEMORY", "-1g"),
+        ("STREAMDEV_MEMORY", "4 apples"),
+        ("STREAMDEV_CPUS", "all"),
+        ("STREAMDEV_CPUS", "-1"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(name: str, value: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{name} is '{value}', which is no ") as caught:
+        compose_files.check_limits({name: value})
+    assert f"{name}=" in str(caught.value.hint)
+
+
+def test_localstacks_own_mappings_look_as_often_as_localstack_has_it() -> None:
+    ours = mapping_variables({})
+    theirs = mapping_variables({"STREAMDEV_MAPPING": "localstack"})
+    seconds = "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC"
+    assert (ours[seconds], theirs[seconds]) == ("1", "10")
+
+
 def test_the_engines_file_mounts_read_only_by_absolute_paths(tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
     (plugins / "streamdev_localstack-1.dist-info").mkdir(parents=True)
@@ -126,10 +155,10 @@ def test_the_engines_file_mounts_read_only_by_absolute_paths(tmp_path: Path) -> 
         plugins=plugins,
         runtime=tmp_path / "runtime",
         variables={"A": "1", "B": "$x"},
-        labels={"streamdev.engine": "x"},
+        labels={"streamdev.checkout": "/home/$x"},
     )
     service = json.loads(file.read_text())["services"]["localstack"]
-    assert service["labels"] == {"streamdev.engine": "x"}
+    assert service["labels"] == {"streamdev.checkout": "/home/$$x"}
     assert service["environment"] == {"A": "1", "B": "$$x"}
     for mount in service["volumes"]:
         assert Path(mount["source"]).is_absolute()
@@ -168,7 +197,9 @@ def test_settings_for_compose_itself_do_not_reach_our_project() -> None:
 
 def test_by_hand_the_file_sets_what_the_engine_sets() -> None:
     text = FILE.read_text()
-    for name, value in common_variables().items():
+    wanted = common_variables() | mapping_variables({})
+    del wanted["STREAMDEV_MAPPING"]  # the default, in the plugins as well
+    for name, value in wanted.items():
         assert re.search(rf'^ +{name}: "?{re.escape(value)}"?$', text, re.MULTILINE), name
 
 
