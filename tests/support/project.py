@@ -23,7 +23,7 @@ from streamdev.engine.base import Engine
 from streamdev.paths import StateDir
 
 T = TypeVar("T")
-COMMAND = [sys.executable, "-P", "-m", "streamdev.cli.main"]
+COMMAND = [sys.executable, "-P", "-m", "streamdev.cli"]
 
 
 @dataclass(frozen=True)

@@ -235,7 +235,7 @@ class TestEntry:
     def test_hands_all_arguments_to_the_environments_python(self, project: Path) -> None:
         self.made(project)
         done = self.run(project, project, "put-item", "id=1 2")
-        assert done.stdout.splitlines()[0] == "-P -m streamdev.cli.main put-item id=1 2"
+        assert done.stdout.splitlines()[0] == "-P -m streamdev.cli put-item id=1 2"
 
     def test_outside_a_project_its_own_pipelines_count(self, project: Path, tmp_path: Path) -> None:
         self.made(project)
