@@ -75,7 +75,7 @@ def _message(detail: ErrorDetails, path: tuple[str | int, ...], model: type[Base
                 f"has {context['actual_length']} entries; AWS takes at most {context['max_length']}"
             )
         case "too_short":
-            return f"has {context['actual_length']} entries; at least {context['min_length']} is needed"
+            return f"has {context['actual_length']} entries; AWS needs {context['min_length']}"
         case "value_error":
             return str(context["error"])
     if kind in _TYPES:

@@ -143,7 +143,7 @@ def test_a_missing_template_is_told_once(tmp_path: Path) -> None:
         project(tmp_path, TOML.replace('response-template = "put.vtl"', 'response-template = "no"'))
     (line,) = str(refused.value).splitlines()
     assert line.endswith("response-template: no can't be read: No such file or directory")
-    with pytest.raises(InvalidInputError, match="responses: has 0 entries; at least 1 is needed"):
+    with pytest.raises(InvalidInputError, match="responses: has 0 entries; AWS needs 1"):
         project(tmp_path, TOML.replace('{ status-code = 202, response-template = "put.vtl" }', ""))
 
 
