@@ -205,6 +205,7 @@ def pipeline(
     table: str,
     source: str,
     key: str = "id:S",
+    runtime: str = "python3.13",
     function: str = "",
     mapping: str = "batch-size = 1, starting-position = 'TRIM_HORIZON'",
     table_extra: str = "",
@@ -217,7 +218,7 @@ def pipeline(
         f"table = {{ name = '{table}', key = '{key}', stream = 'NEW_AND_OLD_IMAGES'"
         f"{more_table} }}\n"
         f"function = {{ source = 'lambda_src/{source}', handler = 'handler.lambda_handler', "
-        f"runtime = 'python3.13'"
+        f"runtime = '{runtime}'"
         f"{more_function} }}\n"
         f"mapping = {{ {mapping} }}\n\n"
     )
