@@ -118,7 +118,7 @@ def test_people_see_a_table(observed: Observed) -> None:
     heading, _, *rows = observed.run("get-item", "seen").stdout.splitlines()
     assert heading.split() == ["attribute", "type", "value"]
     assert rows[0].split() == ["id", "S", '"seen"'], "the key comes first"
-    assert sorted(row.split(maxsplit=2) for row in rows[1:]) == [
+    assert sorted(row.rstrip().split(maxsplit=2) for row in rows[1:]) == [
         ["age", "N", "42"],
         ["name", "S", '"John Doe"'],
     ]
