@@ -38,7 +38,7 @@ def main():
     if not os.environ.get("STREAMDEV_CONFIG") and not has_config(os.getcwd()):
         os.environ["STREAMDEV_CONFIG"] = os.path.join(ROOT, CONFIG)
     # -P: a file named like a module in the current folder is not taken for it.
-    os.execv(PYTHON, [PYTHON, "-P", "-m", "streamdev.cli.main"] + sys.argv[1:])
+    os.execv(PYTHON, [PYTHON, "-P", "-m", "streamdev.cli"] + sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ FUNCTION=${FUNCTION:-ProcessUserProfileUpdates}
 WAIT_S=${WAIT_S:-60}
 
 # Both run in the caller's folder, whose engine they work with.
-dev() { PYTHONPATH="$root" "$python" -m streamdev.cli.main "$@"; }
+dev() { PYTHONPATH="$root" "$python" -m streamdev.cli "$@"; }
 awslocal() { PYTHONPATH="$root" "$python" -m scripts.tool awslocal "$@"; }
 step() { printf '\n== %s\n' "$*"; }
 

@@ -83,7 +83,7 @@ class Streamdev:
             environ["STREAMDEV_MAPPING"] = "localstack"
         start = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "streamdev.cli.main", *words],
+            [sys.executable, "-m", "streamdev.cli", *words],
             cwd=self.folder,
             env=environ,
             capture_output=True,

@@ -116,6 +116,7 @@ def deploy_project(
     with TerminalProgress(ctx.err) as progress, nullcontext() if plan_only else _lock(ctx):
         packages = _packages(ctx, info, pipelines, progress)
         notes = [note for package in packages.values() for note in package.notes]
+        notes += _other_runtimes(info, pipelines)
         notes += _redact(ctx, info, pipelines, plan_only=plan_only)
         plan = _plan(ctx, info, pipelines, packages, replace=replace)
         if plan_only:
@@ -166,18 +167,33 @@ def _lock(ctx: Context) -> Iterator[None]:
 def _target(info: EngineInfo | None, function: Function) -> Target:
     """Where the function will run: the engine says so, else it is this interpreter.
 
-    An ``external`` engine is taken to run it as AWS does: in the runtime it names, on Linux.
+    An ``external`` engine, and Docker's executor, are taken to run it as AWS does: in the
+    runtime it names, on Linux.
     """
     from streamdev.deploy.requirements import Target
 
     here = Target.of_this_process()
     if info is None:
         return here
+    own = function.runtime.removeprefix("python")
     if info.name == "external":
-        on_linux = sys.platform.startswith("linux")
-        return Target(function.runtime.removeprefix("python"), None if on_linux else "linux")
+        return Target(own, None if sys.platform.startswith("linux") else "linux")
+    platform = info.detail.get("platform")
+    if info.detail.get("executor") == "docker":
+        return Target(own, platform)
     said = re.match(r"\d+\.\d+", info.detail.get("python", ""))
-    return Target(said[0] if said else here.python, info.detail.get("platform"))
+    return Target(said[0] if said else here.python, platform)
+
+
+def _other_runtimes(info: EngineInfo | None, pipelines: Sequence[Pipeline]) -> Iterator[str]:
+    """A note for each runtime that the engine runs on another Python than it names."""
+    asking: dict[tuple[str, str], list[str]] = {}
+    for function in (pipeline.function for pipeline in pipelines):
+        runs = f"python{_target(info, function).python}"
+        if info is not None and runs != function.runtime:
+            asking.setdefault((function.runtime, runs), []).append(function.name)
+    for (runtime, runs), names in asking.items():
+        yield f"runs on {runs}, the engine's, not on {runtime}: {', '.join(names)}"
 
 
 def _packages(

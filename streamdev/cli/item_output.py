@@ -33,10 +33,12 @@ def print_document(ctx: Context, document: Any) -> None:
     ctx.stdout.flush()
 
 
-def show_item(ctx: Context, item: Item) -> None:
-    """One item, an attribute a line."""
+def show_item(ctx: Context, item: Item, schema: KeySchema) -> None:
+    """One item, an attribute a line, the key first."""
     table = _table("attribute", "type", "value")
-    for name, value in item.items():
+    keys = [name for name, _ in schema.keys if name in item]
+    for name in (*keys, *(name for name in item if name not in keys)):
+        value = item[name]
         table.add_row(Text(escaped(name), "bold"), Text(next(iter(value)), "dim"), _value(value))
     _print(ctx, table)
 

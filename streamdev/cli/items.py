@@ -120,7 +120,7 @@ def get_item(
     elif ctx.settings.json:
         item_output.print_document(ctx, item_output.plain(item))
     else:
-        item_output.show_item(ctx, item)
+        item_output.show_item(ctx, item, target.schema)
     return ExitCode.OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from streamdev.errors import EngineNotRunningError, TimedOutError
 
 if TYPE_CHECKING:
     from streamdev.cli.deploy import DeployResult
+    from streamdev.config.table import Table
 
 RESET_TIMEOUT_S = 60.0
 
@@ -110,9 +112,17 @@ def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
                 f": table {pipeline.table.name} → function {pipeline.function.name}",
             )
         )
-    ctx.out.print(
-        Text("Next: ./dev.py put-item id=123 name='John Doe'    ./dev.py logs -f", style="dim")
-    )
+    first = next(iter(pipelines))
+    ctx.out.print(Text(f"Next: {put_example(first.table)}    ./dev.py logs -f", style="dim"))
+
+
+def put_example(table: Table) -> str:
+    """A ``put-item`` that the table takes, to copy."""
+    item = {key.name: "MTIz" if key.type == "B" else "123" for key in table.keys}  # B is base64
+    if "name" not in table.attribute_types:
+        item["name"] = "John Doe"
+    words = (f"{shlex.quote(name)}={shlex.quote(value)}" for name, value in item.items())
+    return " ".join(["./dev.py put-item", *words])
 
 
 @click.command()

@@ -160,11 +160,7 @@ def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """The entry point of ``dev.py`` and of the installed ``streamdev`` command."""
+    """Run this process's command line and end with its exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminated)
     sys.exit(run())
-
-
-if __name__ == "__main__":
-    main()

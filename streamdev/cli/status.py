@@ -49,6 +49,7 @@ def gather(ctx: Context, info: EngineInfo) -> dict[str, Any]:
     ``engine``, ``tables`` (``name``, ``items``, ``state``, ``stream_arn``), ``functions``
     (``name``, ``runtime``, ``state``, ``update``, ``reason``) and ``mappings`` (as the
     plugins tell them; with the external engine as AWS's API does: no position or backlog).
+    The three are empty while ``engine.ready`` is false.
     """
     engine: dict[str, Any] = {
         "running": True,
@@ -137,6 +138,9 @@ def show(ctx: Context, gathered: dict[str, Any]) -> None:
     ctx.out.print(Text(f"Health {engine['health']}", style=style))
     for name, value in engine["detail"].items():
         ctx.out.print(Text(f"  {name}: {value}", style="dim"))
+    if not engine["ready"]:
+        ctx.out.print("What it holds is shown when it is ready. If that takes long: ./dev.py up")
+        return
     _show_table(
         ctx,
         "Tables",

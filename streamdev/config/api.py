@@ -38,8 +38,10 @@ class Templates(Model):
         path = (root / template).resolve()
         try:
             size = len(path.read_text(encoding="utf-8").encode())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"the template {template} can't be read: {error}") from error
+        except OSError as error:
+            raise ValueError(f"{template} can't be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{template} is no UTF-8 text: {error}") from error
         if size > MAX_TEMPLATE_BYTES:
             raise ValueError(f"{template} has {size} bytes, over AWS's {MAX_TEMPLATE_BYTES}")
         return path

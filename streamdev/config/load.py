@@ -67,14 +67,16 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        where, words = _syntax(str(error))
+        where, words = _syntax(str(error), text)
         raise InvalidInputError(f"{path}{where}: not valid TOML: {words}.") from error
 
 
-def _syntax(message: str) -> tuple[str, str]:
+def _syntax(message: str, text: str) -> tuple[str, str]:
     """Take tomllib's ``WORDS (at line 4, column 2)`` as ``:4:2`` and ``WORDS`` apart."""
-    match = re.match(r"(.*) \(at line (\d+), column (\d+)\)$", message)
-    return (f":{match[2]}:{match[3]}", match[1]) if match else ("", message)
+    if match := re.match(r"(.*) \(at line (\d+), column (\d+)\)$", message):
+        return f":{match[2]}:{match[3]}", match[1]
+    last = max(1, len(text.splitlines()))
+    return f":{last}", message.replace(" (at end of document)", " at the end of the file")
 
 
 def _pipelines(data: dict[str, Any], root: Path, problems: list[Problem]) -> dict[str, Pipeline]:

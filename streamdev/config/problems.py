@@ -39,9 +39,15 @@ def explain(
     error: ValidationError, model: type[BaseModel]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """For each problem in ``error`` the path of the key and what is wrong with it."""
-    for detail in error.errors(include_url=False):
-        path = tuple(part for part in detail["loc"] if part != "[key]")
-        yield path, _message(detail, path, model)
+    found = [
+        (tuple(part for part in detail["loc"] if part != "[key]"), detail)
+        for detail in error.errors(include_url=False)
+    ]
+    for path, detail in found:
+        # A list whose entries are wrong counts as too short as well, which nobody wants to know.
+        inner = any(len(other) > len(path) and other[: len(path)] == path for other, _ in found)
+        if not (detail["type"] == "too_short" and inner):
+            yield path, _message(detail, path, model)
 
 
 def _message(detail: ErrorDetails, path: tuple[str | int, ...], model: type[BaseModel]) -> str:
@@ -68,6 +74,8 @@ def _message(detail: ErrorDetails, path: tuple[str | int, ...], model: type[Base
             return (
                 f"has {context['actual_length']} entries; AWS takes at most {context['max_length']}"
             )
+        case "too_short":
+            return f"has {context['actual_length']} entries; AWS needs {context['min_length']}"
         case "value_error":
             return str(context["error"])
     if kind in _TYPES:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import streamdev
 from streamdev.engine.base import DEFAULT_PORT, HOST, MARK
 from streamdev.engine.ports import is_free
 from streamdev.engine.record import checkout_mark
@@ -142,9 +141,8 @@ def compose_file(project_root: Path) -> Path:
         raise InvalidInputError(
             f"{theirs} can't be read: {error}", hint="Make it readable, or move it away."
         ) from error
-    package = Path(streamdev.__file__).resolve().parent
-    checkout = package.parent / FILE_NAME
-    return checkout if checkout.is_file() else package / "engine" / FILE_NAME
+    # Installed, it lies beside this module; in a checkout that is a link to the one at its root.
+    return Path(__file__).with_name(FILE_NAME).resolve()
 
 
 def files_in_force(file: Path, executor: str, engine_file: Path) -> list[Path]:

@@ -104,6 +104,7 @@ class ComposeStart:
                 # What packages of handlers are made for.
                 "python": PYTHON_IN_IMAGE,
                 "platform": container_platform(image.machine),
+                "executor": compose_files.executor_of(self.environ),
                 "compose": str(command),
             },
         )

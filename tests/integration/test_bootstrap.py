@@ -6,13 +6,16 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from scripts.bootstrap.pythons import choose_python
+from tests.support.project import pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".streamdev", "__pycache__", ".*_cache")
@@ -152,3 +155,47 @@ def test_two_set_ups_at_once_end_in_one_environment(checkout: Checkout) -> None:
     assert [process.returncode for process in both] == [0, 0], said
     assert sum("Setting up .venv" in text for text in said) == 1, said
     assert checkout.run("./dev.py", "--version").returncode == 0
+
+
+def test_the_package_can_be_installed_into_another_project(tmp_path: Path) -> None:
+    """From its wheel, with whatever versions its ranges allow, and no checkout around it."""
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            command,
+            cwd=project,
+            env=environ,
+            text=True,
+            capture_output=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    settings = ("STREAMDEV_", "VIRTUAL_ENV")
+    environ = {name: v for name, v in os.environ.items() if not name.startswith(settings)}
+    project, venv = tmp_path / "project", tmp_path / "venv"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "handler.py").write_text("def lambda_handler(event, context): ...\n")
+    (project / "pipelines.toml").write_text(
+        pipeline("orders", table="Orders", source="orders").replace("lambda_src/orders", "src")
+    )
+    uv = find_uv_bin()
+    own = ("--quiet", "--python", sys.executable)
+    run(uv, "build", *own, "--no-build-isolation", "--wheel", "--out-dir", tmp_path, ROOT)
+    run(uv, "venv", *own, venv)
+    (wheel,) = tmp_path.glob("*.whl")
+    run(uv, "pip", "install", "--quiet", "--python", venv, wheel)
+    streamdev, python = venv / "bin" / "streamdev", venv / "bin" / "python"
+    said = run(streamdev, "up", "--plan", "--engine", "host")
+    assert "create     mapping  Orders → orders" in said
+    # What is no Python has come along.
+    find = "from streamdev.engine.compose_files import *; print(compose_file(Path.cwd()).parent)"
+    files = Path(run(python, "-I", "-c", find).strip())
+    assert files.is_relative_to(venv.resolve())
+    for name in ("docker-compose.yml", "docker-compose.docker-executor.yml"):
+        assert (files / name).read_bytes() == (ROOT / name).read_bytes()
+    assert {path.name for path in (files / "locks").glob("localstack-*.txt")} == {
+        "localstack-4.14.0.txt",
+        "localstack-4.7.0.txt",
+    }

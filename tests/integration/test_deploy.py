@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -134,6 +135,19 @@ def test_changed_settings_reach_the_function(own: Own) -> None:
     state = own.project.gateway.functions.find(own.name)
     assert state is not None
     assert (state.settings.environment, state.reserved_concurrency) == ({}, None)
+
+
+def test_a_runtime_that_is_not_the_engines_gets_a_note(own: Own) -> None:
+    """The article's is python3.9, which no engine here runs."""
+    own.declare(runtime="python3.9")
+    note = f", the engine's, not on python3.9: {own.name}\n"
+    for report in (own.deploy(), own.deploy()):
+        assert re.search(r"^Note: runs on python3\.1[123]" + re.escape(note), report.stderr, re.M)
+    state = own.project.gateway.functions.find(own.name)
+    assert state is not None
+    assert state.settings.runtime == "python3.9", "AWS gets what pipelines.toml says"
+    own.put("1")
+    own.wait_for("first", "1")
 
 
 def test_provisioned_concurrency_means_a_version_and_an_alias(own: Own) -> None:

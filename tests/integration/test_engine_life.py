@@ -169,7 +169,7 @@ def test_down_clears_what_a_killed_localstack_left_behind(own_project: Project) 
 
 
 @ON_THIS_MACHINE
-def test_up_mends_an_engine_whose_database_was_killed(own_project: Project) -> None:
+def test_up_and_down_cope_when_database_and_handlers_were_killed(own_project: Project) -> None:
     own_project.run("up")
     put(own_project, "1")
     java_of(own_project).kill()
@@ -177,6 +177,14 @@ def test_up_mends_an_engine_whose_database_was_killed(own_project: Project) -> N
     own_project.run("up")
 
     assert keys(own_project) == {"1"}
+    java, localstack = java_of(own_project).pid, own_project.record["pid"]
+    put(own_project, "2")
+
+    def handlers() -> list[psutil.Process]:
+        return [each for each in own_project.processes() if each.pid not in (java, localstack)]
+
+    for process in (psutil.Process(java), *eventually(handlers, what="a handler runs")):
+        process.kill()
     own_project.run("down")
     assert own_project.processes() == []
 

@@ -115,9 +115,13 @@ def test_a_table_by_its_own_name(observed: Observed) -> None:
 
 def test_people_see_a_table(observed: Observed) -> None:
     observed.run("put-item", "id=seen", "name=John Doe", "age:=42")
-    shown = observed.run("get-item", "seen").stdout
-    assert "name" in shown
-    assert '"John Doe"' in shown
+    heading, _, *rows = observed.run("get-item", "seen").stdout.splitlines()
+    assert heading.split() == ["attribute", "type", "value"]
+    assert rows[0].split() == ["id", "S", '"seen"'], "the key comes first"
+    assert sorted(row.rstrip().split(maxsplit=2) for row in rows[1:]) == [
+        ["age", "N", "42"],
+        ["name", "S", '"John Doe"'],
+    ]
 
 
 def test_a_missing_item_is_not_found(observed: Observed) -> None:

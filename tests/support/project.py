@@ -25,7 +25,7 @@ from streamdev.paths import StateDir
 from streamdev.semantics import log
 
 T = TypeVar("T")
-COMMAND = [sys.executable, "-P", "-m", "streamdev.cli.main"]
+COMMAND = [sys.executable, "-P", "-m", "streamdev.cli"]
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,7 @@ def pipeline(
     table: str,
     source: str,
     key: str = "id:S",
+    runtime: str = "python3.13",
     function: str = "",
     mapping: str = "batch-size = 1, starting-position = 'TRIM_HORIZON'",
     table_extra: str = "",
@@ -237,7 +238,7 @@ def pipeline(
         f"table = {{ name = '{table}', key = '{key}', stream = 'NEW_AND_OLD_IMAGES'"
         f"{more_table} }}\n"
         f"function = {{ source = 'lambda_src/{source}', handler = 'handler.lambda_handler', "
-        f"runtime = 'python3.13'"
+        f"runtime = '{runtime}'"
         f"{more_function} }}\n"
         f"mapping = {{ {mapping} }}\n\n"
     )

@@ -138,6 +138,15 @@ def test_what_api_gateway_would_refuse_is_refused(
     assert said in str(refused.value)
 
 
+def test_a_missing_template_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        project(tmp_path, TOML.replace('response-template = "put.vtl"', 'response-template = "no"'))
+    (line,) = str(refused.value).splitlines()
+    assert line.endswith("response-template: no can't be read: No such file or directory")
+    with pytest.raises(InvalidInputError, match="responses: has 0 entries; AWS needs 1"):
+        project(tmp_path, TOML.replace('{ status-code = 202, response-template = "put.vtl" }', ""))
+
+
 def test_a_method_is_declared_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="PUT /orders is declared twice"):
         project(tmp_path, TOML + METHOD)

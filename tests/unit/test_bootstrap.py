@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,29 @@ def test_a_failed_set_up_leaves_what_was_there(
     assert [path.name for path in (checkout / ".streamdev").iterdir()] == ["bootstrap.lock"]
 
 
+def test_without_a_python_that_fits_uv_is_asked_for_one(
+    checkout: Path,
+    environ: dict[str, str],
+    running: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = partial(choose_python, running=running)
+    monkeypatch.setattr("scripts.bootstrap.__main__.choose_python", found)
+    program(
+        tmp_path / "bin" / "uv",
+        'case "$1" in --version) echo uv 0.9.2;; *) echo "asked: $*" >&2; exit 2;; esac',
+    )
+    interpreter(tmp_path / "bin" / "python3", "3.9")
+    with pytest.raises(SetupError) as failed:
+        set_up(str(checkout), environ)
+    assert "Setting up .venv with Python 3.13 (fetched by uv)" in capsys.readouterr().err
+    words = str(failed.value)
+    assert re.search(r"asked: venv .*--python 3\.13 ", words)
+    assert "Install Python 3.11, 3.12 or 3.13" in words, "and where uv can't, what to do"
+
+
 class TestEntry:
     """dev.py, which hands over to .venv."""
 
@@ -235,7 +260,7 @@ class TestEntry:
     def test_hands_all_arguments_to_the_environments_python(self, project: Path) -> None:
         self.made(project)
         done = self.run(project, project, "put-item", "id=1 2")
-        assert done.stdout.splitlines()[0] == "-P -m streamdev.cli.main put-item id=1 2"
+        assert done.stdout.splitlines()[0] == "-P -m streamdev.cli put-item id=1 2"
 
     def test_outside_a_project_its_own_pipelines_count(self, project: Path, tmp_path: Path) -> None:
         self.made(project)

@@ -21,8 +21,10 @@ from streamdev.cli import main
 from streamdev.cli.context import Context
 from streamdev.cli.engines import choose
 from streamdev.cli.exit_codes import ExitCode
+from streamdev.cli.lifecycle import put_example
 from streamdev.cli.progress import TerminalProgress
 from streamdev.cli.status import duration, local_time, show
+from streamdev.config.table import Table
 from streamdev.engine.readiness import Health, probe, wait_until_ready
 from streamdev.engine.record import EngineRecord
 from streamdev.errors import EngineStartError, InvalidInputError
@@ -248,6 +250,38 @@ def test_times_are_local_and_have_a_date_unless_it_is_today() -> None:
     before = now - timedelta(days=40)
     assert local_time(before.isoformat()) == before.strftime("%Y-%m-%d %H:%M:%S")
     assert local_time(None) == "never"
+
+
+@pytest.mark.parametrize(
+    ("keys", "example"),
+    [
+        ({"key": "id:S"}, "./dev.py put-item id=123 name='John Doe'"),
+        ({"key": "name:S", "sort-key": "at:N"}, "./dev.py put-item name=123 at=123"),
+        ({"key": "the hash:B"}, "./dev.py put-item 'the hash'=MTIz name='John Doe'"),
+    ],
+)
+def test_the_next_step_is_one_that_the_table_takes(keys: dict[str, str], example: str) -> None:
+    declared = {"name": "Things", "stream": "NEW_IMAGE"} | keys
+    assert put_example(Table.model_validate(declared)) == example
+
+
+def test_status_of_an_engine_that_is_not_ready_does_not_say_that_it_is_empty(
+    context: Context,
+) -> None:
+    engine = {
+        "name": "host",
+        "endpoint_url": "http://127.0.0.1:4566",
+        "version": "4.14.0",
+        "uptime_s": 600,
+        "ready": False,
+        "health": "DynamoDB Local is starting",
+        "detail": {},
+    }
+    show(context, {"engine": engine, "tables": [], "functions": [], "mappings": []})
+    assert isinstance(context.stdout, io.StringIO)
+    shown = context.stdout.getvalue()
+    assert "DynamoDB Local is starting" in shown
+    assert "none" not in shown
 
 
 def test_status_shows_where_each_mapping_stands(context: Context) -> None:

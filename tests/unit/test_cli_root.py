@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -148,6 +149,26 @@ def test_wrong_usage_ends_in_2(args: tuple[str, ...], words: str) -> None:
     assert words in err
 
 
+def test_ctrl_c_while_the_command_line_is_loaded_ends_it_without_a_stack_trace(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "click.py").write_text(
+        "import signal, sys; sys.stdout.write('loading\\n'); sys.stdout.flush(); signal.pause()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "streamdev.cli", "--help"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (-signal.SIGINT, "")
+
+
 def test_examples_in_help_keep_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, _ = run("probe", "--help")
     assert code == 0
@@ -165,7 +186,7 @@ def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run(
-        [sys.executable, "-m", "streamdev.cli.main", "doctor", "--json"],
+        [sys.executable, "-m", "streamdev.cli", "doctor", "--json"],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,

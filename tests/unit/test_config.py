@@ -178,6 +178,8 @@ def test_invalid_toml_is_told_with_file_and_line(tmp_path: Path) -> None:
     message = refusal(tmp_path, MINIMAL + "[pipelines.\n")
     assert message.startswith(f"{tmp_path / 'pipelines.toml'}:5:")
     assert "not valid TOML" in message
+    cut_off = refusal(tmp_path, MINIMAL + "x = [\n\n")
+    assert cut_off.startswith(f"{tmp_path / 'pipelines.toml'}:6: not valid TOML")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from itertools import takewhile
 from pathlib import Path
 
@@ -131,3 +132,17 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target and not target.startswith("mailto:"):
             assert (document.parent / target).exists(), target
+
+
+def test_every_dependency_has_its_reason() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = "".join(re.findall(r"^\|(.*?)\|.*\w.*\|$", contributing, re.MULTILINE))
+    explained = set(re.findall(r"`([\w-]+)`", rows))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lists = [project["project"]["dependencies"], *project["dependency-groups"].values()]
+    locks = (ROOT / "streamdev" / "engine" / "locks").glob("*.in")
+    lists += [path.read_text(encoding="utf-8").splitlines() for path in locks]
+    lines = [line for lines in lists for line in lines if not line.startswith("#")]
+    names = {re.split(r"[^\w.-]", line)[0] for line in lines}
+    assert len(names) > 20
+    assert sorted(names - explained) == []
