@@ -30,6 +30,7 @@ _MODULES = (
     "request",
     "ttl",
     "logs",
+    "why",
     "notifications",
     "metrics",
     "dead_letters",
