@@ -21,7 +21,7 @@ _THROTTLED = "TooManyRequestsException"
 
 def throttled(facts: Facts, passage: Passage) -> Finding | None:
     """Lambda refuses to run the function: its reserved concurrency is 0 or in use."""
-    retry = _retry(passage)
+    retry = passage.retry(facts.history.busy)
     if retry is None or not str(retry["reason"]).startswith(_THROTTLED):
         return None
     name, reserved = passage.function, passage.state and passage.state.reserved_concurrency
@@ -57,7 +57,7 @@ def running(facts: Facts, passage: Passage) -> Finding | None:
 
 def failing(facts: Facts, passage: Passage) -> Finding | None:
     """The function failed on it and is to try again."""
-    retry, last = _retry(passage), passage.last
+    retry, last = passage.retry(facts.history.busy), passage.last
     if not passage.in_batch or (last is None and retry is None):
         return None
     then = f"; attempt {retry['attempt']} is at {_time(retry['next'])}" if retry else ""
@@ -76,7 +76,7 @@ def failing(facts: Facts, passage: Passage) -> Finding | None:
 
 def blocked(facts: Facts, passage: Passage) -> Finding | None:
     """It waits behind a batch that fails: records of a shard keep their order."""
-    retry = _retry(passage)
+    retry = passage.retry(facts.history.busy)
     if retry is None or passage.in_batch:
         return None
     count = int(retry["count"])
@@ -128,13 +128,6 @@ def window_open(facts: Facts, passage: Passage) -> Finding | None:
     return Finding("window-open", text, cure, function=passage.function)
 
 
-def _retry(passage: Passage) -> Mapping[str, Any] | None:
-    """The retry that the record's lane waits for."""
-    lane = passage.lane
-    found: Mapping[str, Any] | None = lane["retry"] if lane else None
-    return found
-
-
 def _reason(first: Processed | None, retry: Mapping[str, Any]) -> str:
     return failure_text(first) if first and first.failure else str(retry["reason"])
 
@@ -155,8 +148,8 @@ def _time(iso: Any) -> str:
 
 #: In this order.
 DELAY_CHECKS: tuple[Callable[[Facts, Passage], Finding | None], ...] = (
-    throttled,
     running,
+    throttled,
     failing,
     blocked,
     behind_work,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -80,9 +80,21 @@ class Passage:
     @property
     def in_batch(self) -> bool:
         """Whether it is in the batch that its lane delivers now."""
-        lane = self.lane
-        batch = lane["batch"] if lane is not None else None
-        return bool(batch) and int(batch["first"]) <= self.record.number <= int(batch["last"])
+        return self.lane is not None and _holds(self.lane["batch"], self.record.number)
+
+    def retry(self, busy: Iterable[Processed]) -> Mapping[str, Any] | None:
+        """The retry that the record's lane waits for; none while an invocation of it runs.
+
+        Args:
+            busy: The invocations that have not ended.
+        """
+        if self.lane is None or self.lane["retry"] is None:
+            return None
+        own = (one for one in busy if self.mapping and one.mapping == self.mapping.uuid)
+        if any(_holds(self.lane["batch"], int(one.sequence_number or 0)) for one in own):
+            return None
+        retry: Mapping[str, Any] = self.lane["retry"]
+        return retry
 
     @property
     def passed(self) -> bool:
@@ -232,6 +244,10 @@ class Facts:
             if one.function == function and record.event_id in one.event_ids
         )
         return next(batches, None)
+
+
+def _holds(batch: Mapping[str, Any] | None, number: int) -> bool:
+    return batch is not None and int(batch["first"]) <= number <= int(batch["last"])
 
 
 def _of(records: Sequence[Processed], function: str) -> Processed | None:
