@@ -132,9 +132,9 @@ class Scene:
         self.put("looped", "round", loop="yes")
         self.lambda_.delete_function(FunctionName=self.name("gone"))
         self.put("gone", "a")
-        for pipeline in ("unmapped", "late"):
-            self.unmap(pipeline)
-            self.put(pipeline, "a")
+        for name in ("unmapped", "late"):
+            self.unmap(name)
+            self.put(name, "a")
         self.project.run("deploy", "--config", self.config, self.name("late"))
         self.put("renewed", "before")
         self.stream("renewed", on=False)
@@ -143,18 +143,26 @@ class Scene:
         self.put("renewed", "after")
         self.stream("dark", on=False)
         self.put("dark", "a")
-        self.lambda_.invoke(
-            FunctionName=self.name("single"),
-            InvocationType="Event",
-            Payload=json.dumps({"wait_for": "release"}).encode(),
-        )
-        eventually(lambda: self.starts("single"), what="the function is in use")
-        self.put("single", "held", wait_for="release-again")
 
-    def starts(self, pipeline: str) -> list[str]:
-        text = '"event":"invocation.start"'
-        own = f'"function":"{self.name(pipeline)}"'
-        return [line for line in self.project.engine_log() if text in line and own in line]
+    def occupy(self, name: str, until: str) -> None:
+        """Have the function run until its table has an item with the key ``until``."""
+        self.lambda_.invoke(
+            FunctionName=self.name(name),
+            InvocationType="Event",
+            Payload=json.dumps({"wait_for": until}).encode(),
+        )
+        start, own = '"event":"invocation.start"', f'"function":"{self.name(name)}"'
+
+        def started() -> bool:
+            return any(start in line and own in line for line in self.project.engine_log())
+
+        eventually(started, what="the function is in use")
+
+    def end(self) -> None:
+        """Let nothing be tried again for the rest of the session."""
+        for mapping in self.project.gateway.mappings.all():
+            if mapping.function.startswith(self.mark):
+                self.project.gateway.mappings.delete(mapping.uuid)
 
     def why(self, *arguments: str) -> tuple[int, str]:
         """The command, in this process; its exit code and what it printed."""
@@ -164,9 +172,8 @@ class Scene:
         )
         context.settings.engine = self.project.engine
         context.settings.port = self.project.port
-        return run(
-            ["why", *arguments, "--config", str(self.project.root / self.config)], context
-        ), (out.getvalue())
+        config = str(self.project.root / self.config)
+        return run(["why", *arguments, "--config", config], context), out.getvalue()
 
     def told(self, pipeline: str, *arguments: str) -> tuple[int, dict[str, Any]]:
         code, text = self.why(*arguments, "-p", self.name(pipeline), "--json")
@@ -179,8 +186,7 @@ def scene(project: Project) -> Iterator[Scene]:
     scene.deploy()
     scene.arrange()
     yield scene
-    for key in ("release", "release-again"):
-        scene.put("single", key)
+    scene.end()
 
 
 @dataclass(frozen=True)
@@ -265,6 +271,9 @@ def test_the_reason_is_named_with_its_cure(scene: Scene, case: Case) -> None:
 
 
 def test_a_function_in_use_throttles_and_a_running_one_is_said_to_run(scene: Scene) -> None:
+    scene.occupy("single", until="release")
+    scene.put("single", "held", wait_for="release-again")
+
     def finding(check: str) -> dict[str, Any] | None:
         _, answer = scene.told("single", "held")
         (found,) = answer["findings"]
