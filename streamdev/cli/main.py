@@ -31,6 +31,7 @@ _MODULES = (
     "ttl",
     "logs",
     "why",
+    "filters",
     "notifications",
     "metrics",
     "dead_letters",
