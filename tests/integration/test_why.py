@@ -338,3 +338,19 @@ def test_no_engine_is_a_reason_too(tmp_path: Path, engine: str, project: Project
     context = Context(environ=environ, stdout=out, stderr=out, cwd=tmp_path)
     assert run(["why", "1", "--engine", engine], context) == 3
     assert out.getvalue() == "Why: The engine is not running.\nDo:  ./dev.py up\n"
+
+
+def test_filters_are_tried_on_the_tables_own_records(scene: Scene) -> None:
+    paid, project = scene.name("paid"), scene.project
+    own = ("--config", scene.config, "-p", paid)
+    refused = project.run("filter", "test", "open", *own, check=False)
+    assert refused.exit_code == 1
+    assert refused.stdout.startswith(
+        'INSERT open: does not match: dynamodb.NewImage.status.S is "open", filter 1 wants "paid"'
+    )
+    pattern = '{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"status": {"S": ["open"]}}}}'
+    told = project.run("filter", "test", "open", "--table", paid, "--pattern", pattern, "--json")
+    assert told.json()["records"][0]["matching"] == [1]
+    missing = project.run("filter", "test", "no-such", *own, check=False)
+    assert missing.exit_code == 6
+    assert "There is no item no-such" in missing.stderr
