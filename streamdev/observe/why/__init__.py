@@ -51,8 +51,9 @@ class Answer:
     Attributes:
         facts: All that is known.
         told: The item's last changes, oldest first.
-        findings: What counts: of the newest write, and if that changed nothing, also of the last
-            change that did. Never empty.
+        findings: What counts: of the newest write; if that changed nothing, also what is in the
+            way of the last change that did; if a function wrote it back, also of the last write
+            from outside. Never empty.
     """
 
     facts: Facts
@@ -91,13 +92,15 @@ def answer(facts: Facts) -> Answer:
     told = tuple(Told(change, _findings(facts, change)) for change in facts.changes)
     if not told:
         return Answer(facts, (), (_item_finding(facts, None),))
-    counted = [told[-1]]
-    if told[-1].change.record is None:
-        counted += [one for one in told[:-1] if one.change.record is not None][-1:]
-    findings = [*counted[0].findings]
-    for earlier in counted[1:]:
-        findings += [finding for finding in earlier.findings if not finding.ok]
-    return Answer(facts, told, tuple(findings))
+    newest, earlier = told[-1], told[:-1]
+    findings = newest.findings
+    if newest.change.record is None:
+        changed = [one.findings for one in earlier if one.change.record is not None]
+        findings += tuple(finding for finding in (changed or [()])[-1] if not finding.ok)
+    elif newest.ok and newest.change.written_back:
+        outside = [one.findings for one in earlier if not one.change.written_back]
+        findings += (outside or [()])[-1]
+    return Answer(facts, told, findings)
 
 
 def _findings(facts: Facts, change: Change) -> tuple[Finding, ...]:

@@ -106,7 +106,8 @@ def _passage(answer: Answer, passage: Passage) -> Iterator[Text]:
         if attempt is None:
             yield Text(f"{INDENT}  ... {len(passage.attempts) - MAX_ATTEMPTS} more", "dim")
         else:
-            yield from _attempt(answer, attempt)
+            # A stack trace is long, and that of the last attempt tells.
+            yield from _attempt(answer, attempt, brief=attempt is not passage.last)
     if passage.running:
         text = f"since {_clock(passage.running.at)}, request {passage.running.request_id}"
         yield Text(f"{INDENT}  ").append("running", "yellow").append(f"  {text}", "dim")
@@ -124,7 +125,7 @@ def _some(attempts: tuple[Processed, ...]) -> Iterable[Processed | None]:
     return (attempts[0], None, *attempts[1 - MAX_ATTEMPTS :])
 
 
-def _attempt(answer: Answer, attempt: Processed) -> Iterator[Text]:
+def _attempt(answer: Answer, attempt: Processed, *, brief: bool) -> Iterator[Text]:
     line = Text(f"{INDENT}  ").append(_clock(attempt.at), "dim").append("  ")
     line.append(attempt.outcome, OUTCOME_STYLES[attempt.outcome])
     line.append(f"  {', '.join(details(attempt))}", "dim")
@@ -134,7 +135,8 @@ def _attempt(answer: Answer, attempt: Processed) -> Iterator[Text]:
     inner = f"{INDENT}    "
     if attempt.answer is not None:
         yield Text(inner).append(f"answered {escaped(_cut(attempt.answer))}")
-    for text in failure_lines(attempt):
+    failure = list(failure_lines(attempt))
+    for text in failure[:1] if brief else failure:
         yield Text(inner).append_text(text)
     for wrote in _wrote(answer, attempt):
         yield Text(inner).append(escaped(wrote))

@@ -122,6 +122,11 @@ class Change:
     changed: bool | None
     passages: tuple[Passage, ...] = ()
 
+    @property
+    def written_back(self) -> bool:
+        """Whether a function wrote it."""
+        return self.write is not None and self.write.invocation is not None
+
 
 @dataclass(frozen=True)
 class Facts:
