@@ -67,7 +67,7 @@ def why(
     if info is None:
         return _down(ctx, "The engine is not running.")
     target = find_target(ctx, pipeline, table)
-    question = _question(ctx, target, item_input.parse_key(key, target.schema), since)
+    question = question_of(ctx, target, item_input.parse_key(key, target.schema), since)
     answer = investigate(question, ctx.gateway, partial(_log, ctx) if info.has_plugins else None)
     if ctx.settings.json:
         print_document(ctx, document(answer))
@@ -81,7 +81,8 @@ def _log(ctx: Context) -> Iterable[str]:
     return ctx.engine.read_log(since=None, follow=False, stop=threading.Event())
 
 
-def _question(ctx: Context, target: Target, key: Item, since: datetime | None) -> Question:
+def question_of(ctx: Context, target: Target, key: Item, since: datetime | None = None) -> Question:
+    """The question about an item of a table that options named."""
     pipeline = target.pipeline
     if pipeline is None:
         return Question(target.table, key, since=since, selector=f"--table {target.table}")
