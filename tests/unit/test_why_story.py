@@ -68,6 +68,8 @@ class World:
         self.records: list[StreamRecord] = []
         self.status: dict[str, Any] = {"position": {}, "lanes": [self.lane()]}
         self.has_plugins = True
+        self.exists = True
+        self.position = "TRIM_HORIZON"
 
     def lane(self, **more: Any) -> dict[str, Any]:
         idle = {"shard": SHARD, "waiting": 0, "due": None, "batch": None, "retry": None}
@@ -120,9 +122,9 @@ class World:
             table=TableState(
                 TABLE, "arn", "ACTIVE", ("id",), {"id": "S"}, STREAM, "NEW_IMAGE", {}, {}, 1
             ),
-            exists=True,
+            exists=self.exists,
             records=tuple(self.records),
-            mappings=(_mapping(),),
+            mappings=(_mapping(self.position),),
             statuses={"m1": self.status} if self.has_plugins else {},
             functions={"user-profile": _function()},
         )
@@ -133,10 +135,10 @@ class World:
         return found.check, found.text
 
 
-def _mapping() -> MappingState:
+def _mapping(position: str) -> MappingState:
     settings = MappingSettings(100, 0, (), 1, 0, -1, -1, False, False, None, None, True)
     arn = "arn:aws:lambda:us-east-1:000000000000:function:user-profile"
-    return MappingState("m1", arn, STREAM, "Enabled", "TRIM_HORIZON", settings, "OK")
+    return MappingState("m1", arn, STREAM, "Enabled", position, settings, "OK")
 
 
 def _function() -> FunctionState:
@@ -204,6 +206,40 @@ def test_an_external_engine_tells_of_the_stream_alone() -> None:
     world.streamed("1")
     check, text = world.finding()
     assert (check, "is not told by an external engine" in text) == ("not-told", True)
+
+
+def test_a_mapping_from_latest_is_blamed_only_for_what_the_log_would_know() -> None:
+    world = World()
+    world.position = "LATEST"
+    world.streamed("1")
+    world.status["position"] = {SHARD: "5"}
+    assert world.finding()[0] == "before-latest"
+    world.records = [replace(world.records[0], created=NOON - timedelta(hours=1))]
+    assert world.finding()[0] == "before-log"
+
+
+def test_since_leaves_out_what_was_before() -> None:
+    world = World()
+    world.wrote(1)
+    world.streamed("1", "REMOVE")
+    world.exists = False
+    assert world.answer().told
+    world.question = replace(world.question, since=time(90))
+    check, text = world.finding()
+    assert (check, text.endswith("was not written; only before that.")) == (
+        "not-written-since",
+        True,
+    )
+
+
+def test_of_many_writes_the_last_ten_are_told_each_with_its_own_record() -> None:
+    world = World()
+    for number in range(1, 16):
+        world.wrote(number)
+        world.streamed(str(number), "MODIFY")
+    told = world.answer().told
+    numbers = [one.change.record and one.change.record.number for one in told]
+    assert numbers == list(range(6, 16))
 
 
 def test_a_deletion_by_time_to_live_has_no_write() -> None:

@@ -52,7 +52,7 @@ def running(facts: Facts, passage: Passage) -> Finding | None:
     timeout = f" (its timeout is {passage.state.settings.timeout} s)" if passage.state else ""
     text = f"{passage.function} has been working on it since {clock(record.at)}{timeout}."
     cure = facts.question.command("why")
-    return Finding("running", f"{text}", f"Wait, then {cure}", function=passage.function)
+    return Finding("running", text, f"Wait, then {cure}", function=passage.function)
 
 
 def failing(facts: Facts, passage: Passage) -> Finding | None:
@@ -82,7 +82,9 @@ def blocked(facts: Facts, passage: Passage) -> Finding | None:
     count = int(retry["count"])
     first = facts.history.failed.get((passage.function, str(retry["first"])))
     what = record_text(first) if first else f"sequence number {retry['first']}"
-    if count > 1:
+    if not count:
+        what = "the end of a tumbling window"
+    elif count > 1:
         what = f"{what} and {count - 1} more"
     text = (
         f"It waits behind a failing batch ({what}), as records stay in order: attempt "

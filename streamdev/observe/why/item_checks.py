@@ -32,7 +32,7 @@ def table_missing(facts: Facts, _newest: Change | None) -> Finding | None:
 
 def never_written(facts: Facts, newest: Change | None) -> Finding | None:
     """Neither the log, nor the stream, nor the table knows the item."""
-    if newest is not None or facts.live.exists:
+    if newest is not None or facts.is_known:
         return None
     from streamdev.config.models import nearest
 
@@ -56,13 +56,14 @@ def never_written(facts: Facts, newest: Change | None) -> Finding | None:
 
 
 def written_earlier(facts: Facts, newest: Change | None) -> Finding | None:
-    """The item is there, but its write is older than log and stream."""
-    if newest is not None or not facts.live.exists:
+    """Its last write is older than what is looked at: the log and the stream, or ``since``."""
+    if newest is not None or not facts.is_known:
         return None
     question, begins = facts.question, facts.history.begins
     since = question.since or begins
     when = f"Since {clock(since)}" if since else "Of late"
-    text = f"{when} {question.item} was not written; it is there from before."
+    before = "it is there from before" if facts.live.exists else "only before that"
+    text = f"{when} {question.item} was not written; {before}."
     return Finding("not-written-since", text, question.command("update-item", "NAME=VALUE --wait"))
 
 

@@ -86,7 +86,7 @@ def _records(
     description = gateway.streams.description(stream_arn) if stream_arn else None
     if stream_arn is None or description is None:
         return {}
-    after = _read_before(question, history) if history else {}
+    after = read_before(question, history) if history else {}
     begin = min((description.shards.index(s) for s in after if s in description.shards), default=0)
     found: list[StreamRecord] = []
     count = 0
@@ -105,7 +105,7 @@ def _records(
     }
 
 
-def _read_before(question: Question, history: History) -> dict[str, str]:
+def read_before(question: Question, history: History) -> dict[str, str]:
     """By shard the last sequence number that was read before the first write of interest."""
     _, began = last_writes(question, history)
     if began is None:

@@ -8,8 +8,10 @@ event source mapping issues in Lambda".
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeAlias
 
+from streamdev.aws.names import table_of_stream
 from streamdev.observe.why.delays import DELAY_CHECKS
 from streamdev.observe.why.findings import (
     Finding,
@@ -97,9 +99,12 @@ def mapping_missing(facts: Facts, passage: Passage) -> Finding | None:
     """Nothing leads from the table's stream to the function."""
     if passage.mapping is not None:
         return None
+    own = (one.source_arn for one in facts.live.mappings if one.function == passage.function)
+    others = sorted({table_of_stream(arn) or arn for arn in own})
+    reads = f" (it reads {' and '.join(others)})" if others else ""
     text = (
-        f"No event source mapping leads from {facts.question.table} to {passage.function}, so "
-        "nothing reads the record for it."
+        f"No event source mapping leads from {facts.question.table} to {passage.function}{reads}, "
+        "so nothing reads the record for it."
     )
     return Finding("mapping-missing", text, facts.question.deploy, function=passage.function)
 
@@ -142,7 +147,7 @@ def before_latest(facts: Facts, passage: Passage) -> Finding | None:
     mapping = passage.mapping
     if mapping is None or mapping.starting_position != "LATEST" or not passage.passed:
         return None
-    if passage.received_at or passage.attempts or passage.running:
+    if passage.received_at or passage.attempts or passage.running or _before_log(facts, passage):
         return None
     text = (
         f"The record is older than the mapping of {passage.function}, which begins at LATEST: it "
@@ -153,6 +158,13 @@ def before_latest(facts: Facts, passage: Passage) -> Finding | None:
         f"{facts.question.deploy}"
     )
     return Finding("before-latest", text, cure, function=passage.function)
+
+
+def _before_log(facts: Facts, passage: Passage) -> bool:
+    """Whether the record is older than the log, which then can't tell how it fared."""
+    created, begins = passage.record.created, facts.history.begins
+    # Records are stamped with the minute.
+    return created is None or begins is None or created + timedelta(minutes=1) < begins
 
 
 def not_importable(facts: Facts, passage: Passage) -> Finding | None:

@@ -21,7 +21,7 @@ from streamdev.observe.why.facts import (
     Question,
     StreamRecord,
 )
-from streamdev.observe.why.live import LAST_WRITES, last_writes
+from streamdev.observe.why.live import LAST_WRITES, last_writes, read_before
 from streamdev.observe.why.pairing import Window, pair
 from streamdev.semantics.records import item_text, lane_of
 
@@ -33,7 +33,7 @@ class Passage:
     Attributes:
         function: The function's name.
         state: The function as it is; ``None`` where it does not exist.
-        mapping: The mapping between table and function, or else one the function has.
+        mapping: The mapping between table and function.
         status: What the plugins tell of that mapping.
         received_at: When a mapping of the function read the record.
         attempts: The ended invocations with the record, or the filter's decision.
@@ -136,6 +136,12 @@ class Facts:
     history: History
     live: Live
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the item was ever written, as far as can be known."""
+        known = self.history.writes or self.live.records or self.history.processed
+        return bool(known) or self.live.exists
+
     @cached_property
     def functions(self) -> tuple[str, ...]:
         """The functions that read the table's stream, or are to by the pipeline, by name."""
@@ -162,15 +168,18 @@ class Facts:
     def changes(self) -> tuple[Change, ...]:
         """The item's last changes, oldest first."""
         begin, began = last_writes(self.question, self.history)
-        writes = self.history.writes[begin:]
         earliest = began or self.question.since
-        records = self._records()
+        writes, records = self.history.writes, self._records()
+        if before := read_before(self.question, self.history).values():
+            # All up to there belongs to earlier writes; sequence numbers grow with time.
+            writes, begin = writes[begin:], 0
+            records = [one for one in records if one.number > max(map(int, before))]
         pairs = pair(
             [Window(write.began, write.at) for write in writes],
             [self._window(record) for record in records],
         )
         found: list[tuple[datetime | None, Change]] = []
-        for number, write in enumerate(writes):
+        for number, write in enumerate(writes[begin:], begin):
             record = records[pairs.record_of[number]] if number in pairs.record_of else None
             changed = None if number in pairs.uncertain else record is not None
             found.append((write.at, self._change(write, record, changed)))
