@@ -332,6 +332,20 @@ def test_the_text_is_had_without_the_command_line(scene: Scene) -> None:
     assert f"The stream of {scene.name('dark')} is off" in text
 
 
+def test_an_external_engine_tells_what_its_api_knows(scene: Scene) -> None:
+    external = ("--engine", "external", "--endpoint-url", scene.project.endpoint)
+    options = ("--config", scene.config, "--json", *external)
+
+    def check(pipeline: str, key: str) -> str:
+        command = ("why", key, "-p", scene.name(pipeline), *options)
+        result = scene.project.run(*command, check=False)
+        assert result.exit_code == 1, str(result)
+        return str(result.json()["findings"][0]["check"])
+
+    assert check("off", "a") == "mapping-disabled"
+    assert check("plain", "written-back") == "not-told"
+
+
 def test_no_engine_is_a_reason_too(tmp_path: Path, engine: str, project: Project) -> None:
     environ = project.environ | {"STREAMDEV_STATE_DIR": str(tmp_path)}
     out = io.StringIO()
