@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from streamdev.aws.errors import AwsNotFoundError
+from streamdev.aws.errors import AwsError, AwsNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import (
@@ -89,7 +89,19 @@ class Functions:
         except AwsNotFoundError:
             return None
         concurrency = response.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        if concurrency is None:
+            concurrency = self._reserved(name)
         return _state(response["Configuration"], concurrency, response.get("Tags", {}))
+
+    def _reserved(self, name: str) -> int | None:
+        """The reserved concurrency, asked by itself: LocalStack's GetFunction leaves a 0 out."""
+        try:
+            with self._gateway.errors():
+                client = self._gateway.client("lambda")
+                response = client.get_function_concurrency(FunctionName=name)
+        except AwsError:
+            return None  # an emulator that has no such call, or the function is gone
+        return response.get("ReservedConcurrentExecutions")
 
     def names(self) -> list[str]:
         """The names of all functions."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streamdev.aws.errors import AwsError
+from streamdev.aws.errors import AwsError, AwsNotFoundError
 from streamdev.semantics.records import make_record
 
 if TYPE_CHECKING:
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 # A stream forgets records after 24 hours, and all of them with its table.
 _GONE = frozenset({"ResourceNotFoundException", "TrimmedDataAccessException"})
+
+
+@dataclass(frozen=True)
+class StreamDescription:
+    """A stream: when it was switched on (``None``: not told), and its shards, oldest first."""
+
+    began: datetime | None
+    shards: tuple[str, ...]
 
 
 class Streams:
@@ -62,6 +71,57 @@ class Streams:
         numbers = [record["dynamodb"]["SequenceNumber"] for record in found]
         complete = bool(numbers) and int(numbers[0]) == int(first) and int(numbers[-1]) == int(last)
         return found if complete else None
+
+    def description(self, stream_arn: str) -> StreamDescription | None:
+        """When the stream was made, and its shards, oldest first; ``None`` if it is gone."""
+        client = self._gateway.client("dynamodbstreams")
+        shards: list[str] = []
+        options: dict[str, Any] = {"StreamArn": stream_arn}
+        while True:
+            try:
+                with self._gateway.errors():
+                    told = client.describe_stream(**options)["StreamDescription"]
+            except AwsNotFoundError:
+                return None
+            shards += [shard["ShardId"] for shard in told.get("Shards", ())]
+            if "LastEvaluatedShardId" not in told:
+                # Shard ids begin with the time they were made.
+                return StreamDescription(told.get("CreationRequestDateTime"), tuple(sorted(shards)))
+            options["ExclusiveStartShardId"] = told["LastEvaluatedShardId"]
+
+    def read(
+        self, stream_arn: str, shard: str, after: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The records of a shard after a sequence number (``None``: all it still has).
+
+        The records are as a function gets them; the iteration ends at the shard's present end.
+        """
+        client = self._gateway.client("dynamodbstreams")
+        position: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
+        if after is not None:
+            position = {
+                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+                "SequenceNumber": after,
+            }
+        try:
+            with self._gateway.errors():
+                iterator: str | None = client.get_shard_iterator(
+                    StreamArn=stream_arn, ShardId=shard, **position
+                )["ShardIterator"]
+            while iterator:
+                with self._gateway.errors():
+                    page = client.get_records(ShardIterator=iterator)
+                if not page["Records"]:
+                    return
+                for raw in page["Records"]:
+                    yield _event(raw, stream_arn, self._gateway.region)
+                iterator = page.get("NextShardIterator")
+        except AwsError as error:
+            # DynamoDB Local calls the beginning of a shard trimmed that never had a record.
+            if error.code not in _GONE:
+                raise
+            if after is not None:
+                yield from self.read(stream_arn, shard)
 
 
 def _event(raw: Mapping[str, Any], stream_arn: str, region: str) -> dict[str, Any]:

@@ -118,10 +118,13 @@ class Report:
             timer.cancel()
         if record is None:
             require(self.ctx.engine)
+            from streamdev.cli.why import question_of
+
+            question = question_of(self.ctx, self.target, write.key)
             raise TimedOutError(
                 f"The record of {key_text(write.key)} in {write.table} was not handled within "
                 f"{self.timeout:g} s{self._mapping_state(function)}.",
-                hint="See ./dev.py status and ./dev.py logs.",
+                hint=f"Find out why: {question.command('why')}",
             )
         return record
 

@@ -30,6 +30,8 @@ _MODULES = (
     "request",
     "ttl",
     "logs",
+    "why",
+    "filters",
     "notifications",
     "metrics",
     "dead_letters",

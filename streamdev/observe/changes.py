@@ -6,14 +6,34 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from streamdev.observe.records import LoggedItem, Processed
+from streamdev.observe.records import LoggedItem
 from streamdev.semantics import values
 
 Kind = Literal["added", "removed", "changed", "unknown"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Images(Protocol):
+    """A stream record, as far as it tells what changed (`Processed` is one)."""
+
+    @property
+    def event_name(self) -> str:
+        """``INSERT``, ``MODIFY``, ``REMOVE``."""
+
+    @property
+    def keys(self) -> LoggedItem:
+        """The item's key."""
+
+    @property
+    def old(self) -> LoggedItem | None:
+        """The item before, where the stream has it."""
+
+    @property
+    def new(self) -> LoggedItem | None:
+        """The item after, where the stream has it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +53,7 @@ class Change:
     new: dict[str, Any] | None
 
 
-def changes(record: Processed) -> list[Change]:
+def changes(record: Images) -> list[Change]:
     """What the record changed, as far as its images tell; key attributes are left out.
 
     Where the stream has one image only, all its attributes are listed: as added for an

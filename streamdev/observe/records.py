@@ -67,6 +67,10 @@ class Processed:
         position: The record's place in the batch, from 0.
         failure: What the handler's failure said.
         reason: Why the filter kept it out.
+        mapping: UUID of the mapping that handed it over or kept it; ``None`` for an invocation
+            that was no mapping's.
+        began: When the invocation began; ``None`` for a filtered record.
+        answer: What the function answered, as text, where it did not fail.
     """
 
     at: datetime
@@ -89,6 +93,9 @@ class Processed:
     position: int = 0
     failure: Failure | None = None
     reason: str | None = None
+    mapping: str | None = None
+    began: datetime | None = None
+    answer: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -131,6 +138,14 @@ class Tracker:
             case "engine.ready":
                 return [*self._abandon(event), *notices(event)]
         return list(notices(event))
+
+    def running(self) -> list[Processed]:
+        """The records of the invocations that have not ended, ``at`` their begin."""
+        return [
+            record
+            for invocation in self._open.values()
+            for record in _processed(invocation, {"at": invocation.start["at"]})
+        ]
 
     def _start(self, event: dict[str, Any]) -> None:
         request_id = str(event.get("request_id"))
@@ -180,6 +195,9 @@ def _processed(invocation: _Open, end: dict[str, Any]) -> list[Processed]:
             batch_size=len(records),
             position=position,
             failure=_failure(end.get("error"), record, failed),
+            mapping=start.get("mapping"),
+            began=time_of(start),
+            answer=end.get("answer"),
         )
         for position, record in enumerate(records)
     ]
@@ -224,4 +242,5 @@ def _filtered(event: dict[str, Any]) -> Processed:
         new=None,
         outcome="filtered",
         reason=event.get("reason"),
+        mapping=event.get("mapping"),
     )

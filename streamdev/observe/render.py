@@ -26,7 +26,7 @@ TRACE_LINES = 6
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "unknown": " "}
 _CHANGE_STYLES = {"added": "green", "removed": "red", "changed": "yellow", "unknown": ""}
-_OUTCOME_STYLES = {
+OUTCOME_STYLES = {
     "ok": "green",
     "error": "bold red",
     "timeout": "bold red",
@@ -80,9 +80,9 @@ class Renderer:
         head.append(f"{record.event_name:<6}  ", "bold")
         key = self._names.key(record.table, record.keys)
         head.append(f"{key_text(key)}  " if key else "")
-        head.append(record.outcome, _OUTCOME_STYLES[record.outcome])
-        if details := ", ".join(_details(record)):
-            head.append(f"  {details}", "dim")
+        head.append(record.outcome, OUTCOME_STYLES[record.outcome])
+        if told := ", ".join(details(record)):
+            head.append(f"  {told}", "dim")
         if record.outcome == "filtered":
             head.stylize("dim")
             yield head
@@ -92,11 +92,12 @@ class Renderer:
             yield Text(INDENT).append_text(line)
         # The whole batch failed together: it is told once.
         if record.failure and (record.last_of_batch or record.failure.type == "batchItemFailures"):
-            for line in _failure_lines(record):
+            for line in failure_lines(record):
                 yield Text(INDENT).append_text(line)
 
 
-def _details(record: Processed) -> Iterator[str]:
+def details(record: Processed) -> Iterator[str]:
+    """How a record was handled: why not, duration, place in its batch, attempt."""
     if record.reason:
         yield escaped(record.reason)
     if record.duration_ms is not None:
@@ -112,7 +113,7 @@ def _details(record: Processed) -> Iterator[str]:
 def _change_lines(record: Processed) -> Iterator[Text]:
     found = changes(record)
     for change in found[:MAX_CHANGES]:
-        yield _change_line(change)
+        yield change_line(change)
     if len(found) > MAX_CHANGES:
         yield Text(f"... and {len(found) - MAX_CHANGES} more (--json shows all)", "dim")
     for image, count in record.left_out.items():
@@ -126,7 +127,8 @@ def _change_lines(record: Processed) -> Iterator[Text]:
         yield Text(f"(the stream has no {which} image, so what changed is not known)", "dim")
 
 
-def _change_line(change: Change) -> Text:
+def change_line(change: Change) -> Text:
+    """One change as ``~ PATH  OLD → NEW``."""
     line = Text.assemble(
         (f"{_SIGNS[change.kind]} ", _CHANGE_STYLES[change.kind]), f"{escaped(change.path)}  "
     )
@@ -136,7 +138,8 @@ def _change_line(change: Change) -> Text:
     return line.append(value_text(value) if value is not None else "")
 
 
-def _failure_lines(record: Processed) -> Iterator[Text]:
+def failure_lines(record: Processed) -> Iterator[Text]:
+    """What the handler's failure said, and the end of its stack trace."""
     failure = record.failure
     if failure is None:
         return
@@ -151,13 +154,13 @@ def _failure_lines(record: Processed) -> Iterator[Text]:
 def outcome_lines(record: Processed, what: str, after_ms: float) -> Iterator[Text]:
     """How one record was handled: ``what``, the outcome and how long it took; then the failure."""
     line = Text.assemble(
-        f"{record.event_name} {what}  ", (record.outcome, _OUTCOME_STYLES[record.outcome])
+        f"{record.event_name} {what}  ", (record.outcome, OUTCOME_STYLES[record.outcome])
     )
-    details = [f"{after_ms:,.0f} ms after the write", *_details(record)]
+    told = [f"{after_ms:,.0f} ms after the write", *details(record)]
     if record.duration_ms is not None:
-        details = [details[0], f"handler {details[1]}", *details[2:]]
-    yield line.append(f"  {', '.join(details)}", "dim")
-    for failure_line in _failure_lines(record):
+        told = [told[0], f"handler {told[1]}", *told[2:]]
+    yield line.append(f"  {', '.join(told)}", "dim")
+    for failure_line in failure_lines(record):
         yield Text("  ").append_text(failure_line)
 
 

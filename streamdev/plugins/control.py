@@ -97,13 +97,20 @@ def _describe(worker: MappingWorker) -> dict[str, Any]:
         "backlog": worker.backlog,
         "waiting": sum(lane["waiting"] for lane in lanes),
         "due": _iso(due),
-        "retry": {**retry, "next": _iso(retry["next"])} if retry else None,
+        "retry": _retry(retry),
+        "lanes": [
+            {**lane, "due": _iso(lane["due"]), "retry": _retry(lane["retry"])} for lane in lanes
+        ],
         "last_result": report.last_result,
         "in_flight": report.in_flight,
         "last_invocation": _iso(at.timestamp()) if at else None,
         "handled": report.handled,
         "failed": report.failed,
     }
+
+
+def _retry(retry: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {**retry, "next": _iso(retry["next"])} if retry else None
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -213,6 +213,7 @@ def _tell_end(function: str, invocation: Invocation, opened: _Open, outcome: Out
             else None
         ),
         failures=list(outcome.failures),
+        answer=outcome.answer,
     )
 
 

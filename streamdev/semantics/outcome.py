@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 Kind = Literal["ok", "error", "partial", "timeout", "crash"]
 
+# Bytes of a function's answer that the log shows.
+MAX_ANSWER = 1_024
+
 _CRASHES = ("Runtime.ExitError", "Runtime.OutOfMemory")
 _DURATION = re.compile(r"\tDuration: ([\d.]+) ms")
 _MEMORY = re.compile(r"\tMax Memory Used: ([\d.]+) MB")
@@ -44,6 +47,7 @@ class Outcome:
         duration_ms: As the REPORT line says, where there is one.
         memory_mib: Most memory used, likewise.
         init_ms: How long the cold start took, where this invocation had one.
+        answer: What the function answered, as text, cut to 1 KB; ``None`` where it failed.
     """
 
     kind: Kind
@@ -52,6 +56,7 @@ class Outcome:
     duration_ms: float | None = None
     memory_mib: float | None = None
     init_ms: float | None = None
+    answer: str | None = None
 
 
 def judge(
@@ -68,7 +73,8 @@ def judge(
     """
     if not is_error:
         failures = () if report_failures is False else _failures(payload)
-        return _with_report(Outcome("partial" if failures else "ok", failures=failures), logs)
+        kind: Kind = "partial" if failures else "ok"
+        return _with_report(Outcome(kind, failures=failures, answer=_shown_answer(payload)), logs)
     failure = _failure(payload)
     return _with_report(Outcome(_kind_of(failure), failure=failure), logs)
 
@@ -132,6 +138,11 @@ def _time(seconds: Any) -> str | None:
     except (OverflowError, OSError, ValueError):
         return None
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _shown_answer(payload: bytes) -> str:
+    text = payload[:MAX_ANSWER].decode("utf-8", "ignore")
+    return text if len(payload) <= MAX_ANSWER else f"{text}... (cut, {len(payload)} bytes)"
 
 
 def _with_report(outcome: Outcome, logs: str) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def make_record(
         sequence=sequence,
         number=int(sequence),
         created=created,
-        item=json.dumps(dynamodb["Keys"], sort_keys=True, separators=(",", ":")),
+        item=item_text(dynamodb["Keys"]),
         event=event,
         body=body,
     )
@@ -109,6 +110,16 @@ def _typed(value: Mapping[str, Any]) -> dict[str, Any]:
 def _encoded(event: Mapping[str, Any]) -> bytes:
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
+
+
+def item_text(keys: Mapping[str, Any]) -> str:
+    """A record's ``Keys`` as text, the same for all records of one item."""
+    return json.dumps(keys, sort_keys=True, separators=(",", ":"))
+
+
+def lane_of(item: str, lanes: int) -> int:
+    """Which of a shard's lanes (``ParallelizationFactor``) the records of an item take."""
+    return zlib.crc32(item.encode()) % lanes
 
 
 def creation_time(minute: float, seen: float) -> float:

@@ -323,11 +323,11 @@ def test_waiting_for_a_write_that_changes_nothing(observed: Observed) -> None:
 
 
 def test_waiting_too_briefly(observed: Observed) -> None:
-    result = observed.failing(
-        "put-item", f"id={unique('slow')}", "mode=slow", "--wait", "--timeout", "0.5"
-    )
+    key = unique("slow")
+    result = observed.failing("put-item", f"id={key}", "mode=slow", "--wait", "--timeout", "0.5")
     assert result.exit_code == ExitCode.TIMED_OUT
     assert "was not handled within 0.5 s" in result.stderr
+    assert f"Find out why: ./dev.py why {key}" in result.stderr
 
 
 def test_waiting_for_a_mapping_that_is_disabled(observed: Observed) -> None:

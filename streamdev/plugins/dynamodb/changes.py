@@ -15,6 +15,7 @@ from streamdev.plugins.dynamodb.client import (
     namespace_of,
 )
 from streamdev.plugins.loops import Begun, LoopGuard
+from streamdev.semantics.log import now
 from streamdev.semantics.writes import keys_of, writes_of
 
 LOG = logging.getLogger(__name__)
@@ -77,8 +78,15 @@ class Writes:
         answer: Mapping[str, Any],
         request_id: str,
         trace_id: str | None,
+        began: str,
     ) -> None:
-        """Wake the readers of the written tables, then log one ``write`` event per table."""
+        """Wake the readers of the written tables, then log one ``write`` event per table.
+
+        The event's ``began`` is when the call came in (as the log writes times), its ``at`` when
+        it was answered: before any reader was woken, so that a read which the write caused and
+        which found nothing is known to be later.
+        """
+        at = now()
         writes = writes_of(operation, request, answer)
         for write in writes:
             for listener in self._listeners.get((account, region, write.table), ()):
@@ -87,6 +95,8 @@ class Writes:
             keys = keys_of(write.items, self._key_names(account, region, write.table))
             log.emit(
                 "write",
+                at=at,
+                began=began,
                 table=write.table,
                 operation=operation,
                 keys=keys,

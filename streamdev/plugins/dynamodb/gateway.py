@@ -32,6 +32,7 @@ from streamdev.plugins.dynamodb.client import (
 )
 from streamdev.plugins.dynamodb.files import DatabaseFiles
 from streamdev.plugins.loops import Begun
+from streamdev.semantics.log import now
 from streamdev.semantics.records import with_empty_maps
 from streamdev.semantics.writes import WRITE_OPERATIONS
 
@@ -105,6 +106,7 @@ class PassThrough:
             return
         request_id = str(uuid.uuid4())
         trace_id = request.headers.get("X-Amzn-Trace-Id")
+        came_in = now()
         begun: Begun = ()
         if writing:
             begun = self._writes.begin(account, region, operation, parameters, trace_id)
@@ -126,7 +128,7 @@ class PassThrough:
         if writing and status == 200:
             result = _parse(answer) if operation == "BatchWriteItem" else {}
             self._writes.happened(
-                account, region, operation, parameters, result or {}, request_id, trace_id
+                account, region, operation, parameters, result or {}, request_id, trace_id, came_in
             )
 
     def _exchange(self, target: str, body: bytes, namespace: str, region: str) -> Reply:
@@ -156,6 +158,7 @@ class BeforeLocalStack:
         parameters = _parse(request.get_data())
         if account is not None and parameters is not None:
             trace_id = request.headers.get("X-Amzn-Trace-Id")
+            context.streamdev_came_in = now()
             context.streamdev_begun = self._writes.begin(
                 account, _region(request.headers), operation, parameters, trace_id
             )
@@ -193,6 +196,7 @@ class AfterLocalStack:
                 _parse(response.get_data()) or {},
                 context.request_id,
                 context.request.headers.get("X-Amzn-Trace-Id"),
+                getattr(context, "streamdev_came_in", now()),
             )
 
     def _set_time_to_live(self, body: bytes, account: str, region: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from streamdev.plugins.mapping.report import Report
 from streamdev.plugins.mapping.stream import READ_LIMIT, Shard
 from streamdev.semantics.checkpoint import Checkpoint
 from streamdev.semantics.filters import Filters
-from streamdev.semantics.records import Record
+from streamdev.semantics.records import Record, lane_of
 from streamdev.semantics.settings import PAYLOAD_LIMIT
 from streamdev.semantics.windows import Window
 
@@ -60,6 +59,7 @@ class Flow:
         self._checkpoint = Checkpoint(known.after)
         self._wanted = READ_LIMIT
         self._full = False
+        self._caught_up_at: str | None = None
 
     def begin(self, lanes: tuple[Lane, ...], batch_size: int) -> None:
         """Attach the lanes; records are read ahead while there is room."""
@@ -85,9 +85,19 @@ class Flow:
         """Whether the shard has ended and every record of it is done."""
         return self.ended and not self._checkpoint.open and self.window is None
 
+    def reached_end(self, began: float, began_at: str) -> None:
+        """A read found nothing more.
+
+        Args:
+            began: When it began, monotonic seconds.
+            began_at: The same as the log writes times.
+        """
+        self._caught_up_at = began_at
+        self.loops.reached_end(began)
+
     def accept(self, records: tuple[Record, ...]) -> None:
         """Take records just read: what the filters let through goes to the lanes."""
-        self._report.received(self.shard.id, records)
+        self._report.received(self.shard.id, records, self._caught_up_at)
         with self._lock:
             self.read_to = records[-1].sequence
             self._checkpoint.read(record.sequence for record in records)
@@ -98,7 +108,7 @@ class Flow:
             by_lane: dict[int, list[Record]] = {}
             for record in wanted:
                 # Records of one item share a lane, so they stay in order.
-                number = zlib.crc32(record.item.encode()) % len(self.lanes)
+                number = lane_of(record.item, len(self.lanes))
                 by_lane.setdefault(number, []).append(record)
             for number, own in by_lane.items():
                 self.lanes[number].add(own)

@@ -56,6 +56,7 @@ class Lane:
         self._batcher = Batcher(settings.batch_size, settings.batching_window)
         self._changed = threading.Condition()
         self._retry: dict[str, Any] | None = None
+        self._delivery: Delivery | None = None
         self.broken = False
         self._stopping = False
         self._flushing = False
@@ -77,9 +78,19 @@ class Lane:
 
     @property
     def status(self) -> dict[str, Any]:
-        """What it waits for: ``waiting`` records, ``due`` at, and the ``retry`` it is in."""
-        due = self._batcher.due()
-        return {"waiting": len(self._batcher), "due": due, "retry": self._retry}
+        """What it does: ``waiting`` records, ``due`` at, its ``batch``, and the ``retry`` it is in.
+
+        ``batch`` is what is being delivered and not done: ``first``, ``last``, ``count``.
+        """
+        delivery = self._delivery
+        batch = delivery.unfinished if delivery else ()
+        return {
+            "shard": self._flow.shard.id,
+            "waiting": len(self._batcher),
+            "due": self._batcher.due(),
+            "batch": _span(batch) if batch else None,
+            "retry": self._retry,
+        }
 
     @property
     def waiting_bytes(self) -> int:
@@ -160,7 +171,7 @@ class Lane:
         self._deliver((), window, final=True)
 
     def _deliver(self, records: Records, window: Window | None, *, final: bool = False) -> None:
-        delivery = Delivery(records, self._settings)
+        self._delivery = delivery = Delivery(records, self._settings)
         last: Answer | None = None
         error: Any = None
         while not isinstance(step := delivery.next(time.time()), Finished):
@@ -256,8 +267,7 @@ class Lane:
             "attempt": attempt,
             "next": time.time() + wait,
             "reason": reason,
-            "first": records[0].sequence if records else None,
-            "count": len(records),
+            **_span(records),
         }
         self._report.emit(
             "mapping.retry",
@@ -282,3 +292,8 @@ class Lane:
             if self._hurry:
                 self._hurry = False
                 delivery.retry_now()
+
+
+def _span(records: Records) -> dict[str, Any]:
+    ends = (records[0].sequence, records[-1].sequence) if records else (None, None)
+    return {"first": ends[0], "last": ends[1], "count": len(records)}

@@ -81,8 +81,8 @@ class Report:
         """The mapping is deleted: the API does not show it any more."""
         self._store.event_source_mappings.pop(self.uuid, None)
 
-    def received(self, shard: str, records: tuple[Record, ...]) -> None:
-        """Records were read."""
+    def received(self, shard: str, records: tuple[Record, ...], caught_up_at: str | None) -> None:
+        """Records were read; those written before ``caught_up_at`` had been read before."""
         self.emit(
             "mapping.received",
             table=self.table,
@@ -90,6 +90,7 @@ class Report:
             count=len(records),
             first=records[0].sequence,
             last=records[-1].sequence,
+            caught_up_at=caught_up_at,
         )
 
     def trimmed(self, shard: str, after: str | None) -> None:

@@ -22,6 +22,7 @@ from streamdev.plugins.mapping.positions import Position, Positions
 from streamdev.plugins.mapping.report import STREAM_GONE, USER_ACTION, Report
 from streamdev.plugins.mapping.stream import Stream, StreamGoneError, TrimmedError
 from streamdev.semantics.filters import Filters
+from streamdev.semantics.log import now
 from streamdev.semantics.settings import MappingSettings
 
 LOG = logging.getLogger(__name__)
@@ -268,7 +269,7 @@ class MappingWorker:
             return True
         if not flow.has_room():
             return False
-        began = time.monotonic()
+        began, began_at = time.monotonic(), now()
         try:
             page = self.stream.read(flow.shard.id, flow.read_to)
         except TrimmedError:
@@ -278,7 +279,7 @@ class MappingWorker:
         if page.records:
             flow.accept(page.records)
         else:
-            flow.loops.reached_end(began)
+            flow.reached_end(began, began_at)
             if page.ended:
                 flow.end()
         return bool(page.records) or page.ended

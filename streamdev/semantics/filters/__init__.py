@@ -68,10 +68,14 @@ class Filters:
     def explain(self, event: Mapping[str, Any]) -> Explanation:
         """What each filter makes of ``event``, field by field."""
         clauses: list[Clause] = []
+        matching: list[int] = []
         for number, alternatives in enumerate(self._filters, 1):
             candidates = [clauses_of(number, item, event) for item in alternatives]
             clauses += min(candidates, key=lambda own: sum(not clause.matched for clause in own))
-        return Explanation(self.match(event), tuple(clauses))
+            if any(matches(item, event) for item in alternatives):
+                matching.append(number)
+        passes = bool(matching) or not self._filters
+        return Explanation(passes, tuple(clauses), tuple(matching))
 
 
 def compile_filters(

@@ -42,24 +42,33 @@ class Clause:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Whether a record passes and why: every field of every filter (of its nearest alternative)."""
+    """Whether a record passes and why.
+
+    Attributes:
+        matched: Whether any filter matches, or there is none.
+        clauses: Every field of every filter (of its nearest alternative).
+        matching: The numbers of the filters that match.
+    """
 
     matched: bool
     clauses: tuple[Clause, ...]
+    matching: tuple[int, ...] = ()
 
     @property
     def reason(self) -> str:
         """One sentence: per filter, the first field that keeps the record out; empty if none."""
         if self.matched:
             return ""
-        sentences = []
-        for number in sorted({clause.filter for clause in self.clauses}):
-            own = [clause for clause in self.clauses if clause.filter == number]
-            failed = next((clause for clause in own if not clause.matched), None)
-            sentences.append(
-                str(failed) if failed else f"filter {number} wants its fields in one array element"
-            )
-        return "; ".join(sentences)
+        numbers = sorted({clause.filter for clause in self.clauses})
+        return "; ".join(self.obstacle(number) for number in numbers)
+
+    def obstacle(self, number: int) -> str:
+        """The first field of a filter that keeps the record out; empty where it matches."""
+        if number in self.matching:
+            return ""
+        own = (clause for clause in self.clauses if clause.filter == number)
+        failed = next((clause for clause in own if not clause.matched), None)
+        return str(failed) if failed else f"filter {number} wants its fields in one array element"
 
 
 def clauses_of(number: int, alternative: Alternative, event: Mapping[str, Any]) -> list[Clause]:
