@@ -14,7 +14,7 @@ from streamdev.errors import InvalidInputError, NotFoundError
 from streamdev.observe.render import key_text
 from streamdev.semantics import generated, items, values
 from streamdev.semantics.generated import Kind, generated_event
-from streamdev.semantics.items import Item, same_item
+from streamdev.semantics.items import Item, KeySchema, same_item
 from streamdev.semantics.values import ValueRefusedError
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def _images(
     new = {**base, **typed}
     try:
         if kind != "modify":
-            item = items.check_item(new, schema)
+            item = _checked(new, schema)
             return (None, item) if kind == "insert" else (item, None)
         before = base if given.key else new
         old = {**before, **item_input.parse_attributes(given.old, schema)}
-        old, new = items.check_item(old, schema), items.check_item(new, schema)
+        old, new = _checked(old, schema), _checked(new, schema)
     except ValueRefusedError as error:
         raise InvalidInputError(f"The item is refused: {error}.") from error
     if schema.key_of(old) != schema.key_of(new):
@@ -98,6 +98,11 @@ def _images(
             hint="Say what changes: --key 123 NAME=VALUE, or what it was: --old NAME=VALUE",
         )
     return old, new
+
+
+def _checked(item: Item, schema: KeySchema) -> Item:
+    """The item as the table would have it."""
+    return {n: values.stored(value) for n, value in items.check_item(item, schema).items()}
 
 
 def _base(ctx: Context, target: Target, kind: str, given: Given) -> Item:

@@ -21,7 +21,8 @@ from streamdev.engine.base import require
 from streamdev.errors import InvalidInputError, NotFoundError
 from streamdev.observe import fixtures
 from streamdev.observe.batches import GoneError, WholeBatches, last_batch
-from streamdev.observe.render import escaped, key_text
+from streamdev.observe.names import Names
+from streamdev.observe.render import escaped
 from streamdev.semantics.filters import compile_filters
 from streamdev.semantics.generated import with_new_ids
 
@@ -189,17 +190,15 @@ def _tell(ctx: Context, pipeline: Pipeline, event: Any, called: Called) -> None:
     if not failed:
         text = called.answer.decode("utf-8", "replace")
         ctx.out.print(Text.assemble(("result  ", "bold"), escaped(text)))
-    records = _records(event)
-    what = f"{records[0].get('eventName')} {key_text(records[0]['dynamodb'].get('Keys') or {})}"
-    more = f" and {len(records) - 1} more" if len(records) > 1 else ""
-    head = Text(f"{what}{more} by {pipeline.name}  " if records else f"{pipeline.name}  ")
+    what = fixtures.subject(_records(event), Names.of_project(ctx.project))
+    head = Text(f"{what} by {pipeline.name}  " if what else f"{pipeline.name}  ")
     head.append(escaped(fixtures.words(outcome)), "green" if outcome.kind == "ok" else "bold red")
     figures = (
         ("", outcome.duration_ms, "ms"),
         ("cold start ", outcome.init_ms, "ms"),
         ("", outcome.memory_mib, "MB"),
     )
-    known = [f"{what}{figure:,.0f} {unit}" for what, figure, unit in figures if figure is not None]
+    known = [f"{word}{figure:,.0f} {unit}" for word, figure, unit in figures if figure is not None]
     ctx.out.print(head.append(f"  {', '.join(known)}", "dim"))
 
 

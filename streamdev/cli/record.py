@@ -24,7 +24,8 @@ from streamdev.errors import InvalidInputError, NotFoundError
 from streamdev.observe import fixtures
 from streamdev.observe import follow as reading
 from streamdev.observe.batches import Batch, GoneError, WholeBatches, batches, latest
-from streamdev.observe.render import escaped, key_text
+from streamdev.observe.names import Names
+from streamdev.observe.render import escaped
 from streamdev.observe.waiting import agrees
 from streamdev.semantics.items import Item, same_item
 from streamdev.semantics.masking import Masks
@@ -225,8 +226,9 @@ class _Recorder:
             }
             print_document(ctx, told)
             return
+        what = fixtures.subject(fixture.event["Records"], Names.of_project(ctx.project))
         style = "green" if batch.outcome.kind == "ok" else "bold red"
-        line = Text.assemble(f"{escaped(name)}  ", (f"{_told(fixture.event)}  ", "bold"))
+        line = Text.assemble(f"{escaped(name)}  ", (f"{what or 'window end'}  ", "bold"))
         ctx.out.print(line.append(escaped(fixtures.words(fixture.outcome)), style))
 
     def finish(self, asked: Iterable[str]) -> None:
@@ -243,15 +245,6 @@ class _Recorder:
 
 def _holds(event: Mapping[str, Any], key: Item) -> bool:
     return any(same_item(record["dynamodb"]["Keys"], key) for record in event["Records"])
-
-
-def _told(event: Mapping[str, Any]) -> str:
-    """What the event is about: its first record, and how many more there are."""
-    records = event["Records"]
-    if not records:
-        return "a window's end"
-    first = f"{records[0]['eventName']} {key_text(records[0]['dynamodb']['Keys'])}"
-    return f"{first} and {len(records) - 1} more" if len(records) > 1 else first
 
 
 COMMANDS: list[click.Command] = [record]

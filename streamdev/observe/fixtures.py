@@ -22,9 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from streamdev.aws.names import table_of_stream
 from streamdev.errors import InvalidInputError
 from streamdev.observe.batches import KINDS, Batch
 from streamdev.observe.documents import stamp
+from streamdev.observe.names import Names
+from streamdev.observe.render import key_text
 from streamdev.semantics.masking import Masks
 from streamdev.semantics.outcome import Failure, Outcome
 
@@ -117,6 +120,17 @@ def file_name(batch: Batch) -> str:
     what = names.pop() if len(names) == 1 else "mixed" if names else "window-end"
     count = f"-{len(batch.records)}" if len(batch.records) > 1 else ""
     return f"{began:%Y%m%dT%H%M%S}-{what}{count}-{digest}.json"
+
+
+def subject(records: Sequence[Mapping[str, Any]], names: Names) -> str:
+    """What an event is about: its first stream record, and how many more; empty without any."""
+    if not records:
+        return ""
+    first = records[0]
+    table = table_of_stream(str(first.get("eventSourceARN")))
+    key = key_text(names.key(table, first["dynamodb"].get("Keys") or {}))
+    more = f" and {len(records) - 1} more" if len(records) > 1 else ""
+    return f"{first.get('eventName')} {key}{more}"
 
 
 def write(fixture: Fixture, path: Path) -> None:

@@ -230,6 +230,31 @@ def _convert_binary(value: AttributeValue, convert: Callable[[Any], Any]) -> Att
     return value
 
 
+def stored(value: AttributeValue) -> AttributeValue:
+    """A value as DynamoDB gives it back: ``1E2`` as ``100``, ``7.50`` as ``7.5``, sets in order."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "N":
+            return {"N": _stored_number(content)}
+        case "NS":
+            return {"NS": sorted(map(_stored_number, content), key=Decimal)}
+        case "SS" | "BS":
+            as_bytes = str.encode if kind == "SS" else base64.b64decode
+            return {kind: sorted(content, key=as_bytes)}
+        case "L":
+            return {"L": [stored(element) for element in content]}
+        case "M":
+            return {"M": {key: stored(inner) for key, inner in content.items()}}
+    return value
+
+
+def _stored_number(text: str) -> str:
+    plain = f"{Decimal(text):f}".removeprefix("-")
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    return f"-{plain}" if Decimal(text) < 0 else plain
+
+
 def same(one: AttributeValue | None, other: AttributeValue | None) -> bool:
     """Whether DynamoDB takes two values for equal: ``1.0`` is ``1``, sets have no order."""
     if one is None or other is None or one.keys() != other.keys():
