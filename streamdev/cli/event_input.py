@@ -13,7 +13,7 @@ from streamdev.cli.item_target import Target, find_target, table_errors
 from streamdev.errors import InvalidInputError, NotFoundError
 from streamdev.observe.render import key_text
 from streamdev.semantics import generated, items, values
-from streamdev.semantics.generated import Kind, generated_event
+from streamdev.semantics.generated import Kind, as_stored, generated_event
 from streamdev.semantics.items import Item, KeySchema, same_item
 from streamdev.semantics.values import ValueRefusedError
 
@@ -102,7 +102,7 @@ def _images(
 
 def _checked(item: Item, schema: KeySchema) -> Item:
     """The item as the table would have it."""
-    return {n: values.stored(value) for n, value in items.check_item(item, schema).items()}
+    return as_stored(items.check_item(item, schema))
 
 
 def _base(ctx: Context, target: Target, kind: str, given: Given) -> Item:

@@ -186,7 +186,7 @@ def _tell(ctx: Context, pipeline: Pipeline, event: Any, called: Called) -> None:
         print_document(ctx, told)
         return
     for line in lines:
-        ctx.out.print(Text(escaped(line.expandtabs(4)), "dim"))
+        click.echo(line, file=ctx.stdout)
     if not failed:
         text = called.answer.decode("utf-8", "replace")
         ctx.out.print(Text.assemble(("result  ", "bold"), escaped(text)))

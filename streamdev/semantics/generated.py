@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from streamdev.semantics.items import Item, item_size
 from streamdev.semantics.records import TTL_EVENT, make_record
+from streamdev.semantics.values import AttributeValue
 
 Kind = Literal["INSERT", "MODIFY", "REMOVE", "TTL"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -70,3 +73,32 @@ def with_new_ids(event: Mapping[str, Any]) -> dict[str, Any]:
         for record in event.get("Records", ())
     ]
     return {**event, "Records": records}
+
+
+def as_stored(item: Item) -> Item:
+    """An item as DynamoDB gives it back: ``1E2`` is ``100``, ``7.50`` ``7.5``; sets are sorted."""
+    return {name: _stored(value) for name, value in item.items()}
+
+
+def _stored(value: AttributeValue) -> AttributeValue:
+    ((kind, content),) = value.items()
+    match kind:
+        case "N":
+            return {"N": _stored_number(content)}
+        case "NS":
+            return {"NS": sorted(map(_stored_number, content), key=Decimal)}
+        case "SS" | "BS":
+            as_bytes = str.encode if kind == "SS" else base64.b64decode
+            return {kind: sorted(content, key=as_bytes)}
+        case "L":
+            return {"L": [_stored(element) for element in content]}
+        case "M":
+            return {"M": {key: _stored(inner) for key, inner in content.items()}}
+    return value
+
+
+def _stored_number(text: str) -> str:
+    plain = f"{Decimal(text):f}".removeprefix("-")
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    return f"-{plain}" if Decimal(text) < 0 else plain

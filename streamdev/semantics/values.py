@@ -230,31 +230,6 @@ def _convert_binary(value: AttributeValue, convert: Callable[[Any], Any]) -> Att
     return value
 
 
-def stored(value: AttributeValue) -> AttributeValue:
-    """A value as DynamoDB gives it back: ``1E2`` as ``100``, ``7.50`` as ``7.5``, sets in order."""
-    ((kind, content),) = value.items()
-    match kind:
-        case "N":
-            return {"N": _stored_number(content)}
-        case "NS":
-            return {"NS": sorted(map(_stored_number, content), key=Decimal)}
-        case "SS" | "BS":
-            as_bytes = str.encode if kind == "SS" else base64.b64decode
-            return {kind: sorted(content, key=as_bytes)}
-        case "L":
-            return {"L": [stored(element) for element in content]}
-        case "M":
-            return {"M": {key: stored(inner) for key, inner in content.items()}}
-    return value
-
-
-def _stored_number(text: str) -> str:
-    plain = f"{Decimal(text):f}".removeprefix("-")
-    if "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    return f"-{plain}" if Decimal(text) < 0 else plain
-
-
 def same(one: AttributeValue | None, other: AttributeValue | None) -> bool:
     """Whether DynamoDB takes two values for equal: ``1.0`` is ``1``, sets have no order."""
     if one is None or other is None or one.keys() != other.keys():
@@ -295,6 +270,14 @@ def size(value: AttributeValue) -> int:
 
 
 def _number_size(text: str) -> int:
-    """One byte per two significant digits, and one more; negative ones take another."""
-    digits = "".join(map(str, Decimal(text).as_tuple().digits)).strip("0")
-    return (len(digits) + 1) // 2 + 1 + text.startswith("-")
+    """One byte per two significant digits, and one more; negative ones take another.
+
+    The pairs begin at the decimal point, so 7.5 has two of them (as DynamoDB Local counts).
+    """
+    sign, digits, exponent = Decimal(text).as_tuple()
+    shown = "".join(map(str, digits)).lstrip("0")
+    significant = shown.rstrip("0")
+    if not significant:
+        return 1
+    odd = (int(exponent) + len(shown) - len(significant)) % 2
+    return (len(significant) + odd + 1) // 2 + 1 + sign

@@ -107,7 +107,8 @@ class Things:
         )
         # In this process: it is the words that count, and there are many.
         given = ("--port", str(self.project.port), "--engine", self.project.engine)
-        ended = main.run([*args, *given, "--config", f"{self.mark}.toml"], context)
+        config = self.project.root / f"{self.mark}.toml"
+        ended = main.run([*args, *given, "--config", str(config)], context)
         assert ended == code, told.getvalue()
         assert len(told.getvalue().strip().splitlines()) <= 2, told.getvalue()
         return told.getvalue()
@@ -317,6 +318,7 @@ def test_replay_tells_what_an_edit_changes(things: Things) -> None:
 
 
 def test_a_batch_outlives_its_stream_where_it_was_given_up(things: Things, tmp_path: Path) -> None:
+    things.deploy(HANDLER)
     things.run("put-item", "id=kept", "at:=1", "mode=fail", "pin:=1", "--wait", check=False)
     things.run("put-item", "id=lost", "at:=1", "--wait")
     gateway, table = things.project.gateway, f"{things.mark}-things"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamdev.semantics.generated import Kind, generated_event, with_new_ids
+from streamdev.semantics.generated import Kind, as_stored, generated_event, with_new_ids
 from streamdev.semantics.records import TTL_IDENTITY
 from tests.support.streams import STREAM, raw_record, record
 
@@ -80,3 +80,24 @@ def test_new_ids_change_nothing_else() -> None:
     assert len(ids) == 4
     for old, new in zip(given["Records"], made["Records"], strict=True):
         assert {**new, "eventID": old["eventID"]} == old
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ({"N": "7.50"}, {"N": "7.5"}),
+        ({"N": "1.20E3"}, {"N": "1200"}),
+        ({"N": "1e-5"}, {"N": "0.00001"}),
+        ({"N": "-0.0"}, {"N": "0"}),
+        ({"N": "+5"}, {"N": "5"}),
+        ({"N": "-100"}, {"N": "-100"}),
+        ({"NS": ["10", "2", "1.0"]}, {"NS": ["1", "2", "10"]}),
+        ({"SS": ["b", "ä", "a"]}, {"SS": ["a", "b", "ä"]}),
+        (
+            {"M": {"a": {"L": [{"N": "1.0"}, {"S": "1.0"}]}}},
+            {"M": {"a": {"L": [{"N": "1"}, {"S": "1.0"}]}}},
+        ),
+    ],
+)
+def test_a_value_as_dynamodb_gives_it_back(value: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert as_stored({"a": value}) == {"a": kept}
