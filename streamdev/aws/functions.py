@@ -154,7 +154,7 @@ class Functions:
             return Answer(
                 response["Payload"].read(),
                 "FunctionError" in response,
-                response["ResponseMetadata"]["RequestId"],
+                response["ResponseMetadata"].get("RequestId", ""),
                 base64.b64decode(response.get("LogResult", "")),
             )
 

@@ -105,6 +105,10 @@ def record(
             "record reads the log of streamdev's own engines; an external one has none.",
             hint="Use the host or the compose engine.",
         )
+    if follow and since:
+        raise InvalidInputError(
+            "--follow begins now; --since looks back.", hint="Give one of them."
+        )
     found = ctx.project.pipeline(pipeline)
     item = _key(ctx, found, key)
     wanted = _Wanted(failed, item)

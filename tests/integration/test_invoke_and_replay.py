@@ -290,6 +290,7 @@ def test_what_can_not_be_invoked_is_told_in_a_line_or_two(things: Things, tmp_pa
     empty = str(tmp_path / "empty")
     assert "No batch is recorded" in things.refused("replay", empty, code=missing)
     assert "is no JSON" in things.refused("replay", str(tmp_path))
+    assert "looks back" in things.refused("record", "-f", "--since", "5m")
     assert "no file or folder" in things.refused("replay", "gone.json", code=missing)
 
 
