@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -37,10 +38,17 @@ class FunctionSettings:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an invocation answered: JSON, which is the error where it failed."""
+    """What an invocation answered.
+
+    Attributes:
+        payload: JSON, which is the error where it failed.
+        tail: The last 4 KB of what it printed, with the REPORT line.
+    """
 
     payload: bytes
     failed: bool
+    request_id: str
+    tail: bytes
 
 
 @dataclass(frozen=True)
@@ -154,8 +162,13 @@ class Functions:
         """
         client = self._gateway.patient_client("lambda", timeout_s)
         with self._gateway.errors():
-            response = client.invoke(FunctionName=function, Payload=payload)
-            return Answer(response["Payload"].read(), "FunctionError" in response)
+            response = client.invoke(FunctionName=function, Payload=payload, LogType="Tail")
+            return Answer(
+                response["Payload"].read(),
+                "FunctionError" in response,
+                response["ResponseMetadata"].get("RequestId", ""),
+                base64.b64decode(response.get("LogResult", "")),
+            )
 
     def tag(self, arn: str, tags: Mapping[str, str]) -> None:
         """Add tags to the function with this ARN."""

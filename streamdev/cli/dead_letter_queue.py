@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from streamdev.aws.errors import AwsError, AwsNotFoundError
 from streamdev.aws.names import queue_arn
 from streamdev.aws.queues import Message
+from streamdev.cli.calls import MARGIN_S
 from streamdev.cli.context import Context
 from streamdev.engine.base import require
 from streamdev.errors import InvalidInputError, NotFoundError
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Nobody else gets the messages for so long if this command is killed while it works.
 HOLD_S = 60
-#: What an invocation may take besides the function's timeout: a cold start, a queue before it.
-MARGIN_S = 60
 
 
 @dataclass(frozen=True)

@@ -78,3 +78,19 @@ def output(
             continue
         if functions is None or function in functions:
             yield OutputLine(at, function, request_id, line)
+
+
+def output_of(lines: Iterable[str], request_id: str) -> list[str]:
+    """What one invocation printed; reads until its end."""
+
+    def until_its_end() -> Iterator[str]:
+        for line in lines:
+            yield line
+            event = log.parse(line)
+            if event and (event["event"], event.get("request_id")) == (
+                "invocation.end",
+                request_id,
+            ):
+                return
+
+    return [line.text for line in output(until_its_end()) if line.request_id == request_id]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from streamdev.observe.invocations import Invocation, Invocations
 from streamdev.observe.notices import Notice, notices, time_of
 
 Outcome = Literal["ok", "error", "timeout", "crash", "filtered", "unknown"]
@@ -111,66 +112,37 @@ class Processed:
 Entry: TypeAlias = Processed | Notice
 
 
-@dataclass
-class _Open:
-    """An invocation that has not ended."""
-
-    start: dict[str, Any]
-    records: list[dict[str, Any]]
-
-
 class Tracker:
     """Puts the events of the log together. Holds only invocations that have not ended."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
+        self._invocations = Invocations()
 
     def feed(self, event: dict[str, Any]) -> list[Entry]:
         """What the event completes, oldest first."""
+        ended = [
+            record
+            for invocation in self._invocations.feed(event)
+            for record in _processed(invocation)
+        ]
         match event["event"]:
-            case "invocation.start":
-                self._start(event)
-                return []
-            case "invocation.end":
-                return list(self._end(event))
+            case "invocation.start" | "invocation.end":
+                return [*ended]
             case "mapping.filtered":
                 return [_filtered(event)]
-            case "engine.ready":
-                return [*self._abandon(event), *notices(event)]
-        return list(notices(event))
+        return [*ended, *notices(event)]
 
     def running(self) -> list[Processed]:
         """The records of the invocations that have not ended, ``at`` their begin."""
         return [
             record
-            for invocation in self._open.values()
-            for record in _processed(invocation, {"at": invocation.start["at"]})
-        ]
-
-    def _start(self, event: dict[str, Any]) -> None:
-        request_id = str(event.get("request_id"))
-        if event.get("part") and request_id in self._open:
-            self._open[request_id].records += event.get("records") or []
-        else:
-            self._open[request_id] = _Open(event, list(event.get("records") or []))
-
-    def _end(self, event: dict[str, Any]) -> list[Processed]:
-        invocation = self._open.pop(str(event.get("request_id")), None)
-        # Without its start (older than what is read) there is nothing to tell about records.
-        return _processed(invocation, event) if invocation else []
-
-    def _abandon(self, event: dict[str, Any]) -> list[Processed]:
-        """A new engine is ready: what was open when the old one ended never got an end."""
-        left, self._open = self._open, {}
-        return [
-            record
-            for invocation in left.values()
-            for record in _processed(invocation, {**event, "outcome": "unknown"})
+            for invocation in self._invocations.running()
+            for record in _processed(invocation)
         ]
 
 
-def _processed(invocation: _Open, end: dict[str, Any]) -> list[Processed]:
-    start = invocation.start
+def _processed(invocation: Invocation) -> list[Processed]:
+    start, end = invocation.start, invocation.end
     outcome = end.get("outcome", "unknown")
     failed = {str(number) for number in end.get("failures") or ()} if outcome == "partial" else None
     records = invocation.records or [{"event_name": "INVOKE"}]

@@ -37,12 +37,12 @@ class Write:
         The key must be the same, and so must the images that the record has: a record of an
         earlier write to the same item may still be on its way.
         """
-        if record.table != self.table or not _agrees(record.keys, self.key):
+        if record.table != self.table or not agrees(record.keys, self.key):
             return False
         if record.event_name != self._event_name:
             return False
-        return (record.old is None or _agrees(record.old, self.old or {}, record, "old")) and (
-            record.new is None or _agrees(record.new, self.new or {}, record, "new")
+        return (record.old is None or agrees(record.old, self.old or {}, record, "old")) and (
+            record.new is None or agrees(record.new, self.new or {}, record, "new")
         )
 
     @property
@@ -52,16 +52,24 @@ class Write:
         return "MODIFY" if self.old is not None else "INSERT"
 
 
-def _agrees(
+def agrees(
     logged: LoggedItem, item: Item, record: Processed | None = None, image: str = ""
 ) -> bool:
+    """Whether an item as logged can be ``item``; what is cut or masked there can be anything.
+
+    Args:
+        logged: The item as logged.
+        item: The item whole.
+        record: The record that ``logged`` is an image of, which may have left attributes out.
+        image: Which one, ``old`` or ``new``.
+    """
     whole = record is None or not record.left_out.get(image)
     if whole and logged.keys() != item.keys():
         return False
-    return all(name in item and _value_agrees(value, item[name]) for name, value in logged.items())
+    return all(name in item and _valueagrees(value, item[name]) for name, value in logged.items())
 
 
-def _value_agrees(logged: dict[str, object], value: dict[str, object]) -> bool:
+def _valueagrees(logged: dict[str, object], value: dict[str, object]) -> bool:
     if "redacted" in logged:
         return True
     if "cut" in logged:

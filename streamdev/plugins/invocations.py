@@ -49,6 +49,7 @@ class InvocationContext:
         attempt: 1 for the first try of this batch, then 2...
         table: Name of the table the records come from.
         records: The event's records as the function gets them, to spare parsing the payload.
+        window: What a tumbling window adds to the event, or ``None``.
         report_failures: Whether ``batchItemFailures`` in the answer counts
             (``ReportBatchItemFailures``); ``None`` counts any.
     """
@@ -57,6 +58,7 @@ class InvocationContext:
     attempt: int = 1
     table: str | None = None
     records: Sequence[Mapping[str, Any]] | None = None
+    window: Mapping[str, Any] | None = None
     report_failures: bool | None = None
 
 
@@ -189,6 +191,7 @@ def _tell_start(function: str, invocation: Invocation) -> None:
         table=context.table or table_of(records),
         batch_size=len(records),
         records=shown_records(records),
+        **({"window": context.window} if context.window else {}),
     )
 
 

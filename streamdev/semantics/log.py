@@ -10,13 +10,17 @@ The log holds three kinds of lines:
 
 Docker splits lines at 16 KB, so an event that would be longer is written as several lines of
 the same kind: its long list (``records``, ``keys``, ``failures``, ``event_ids``) goes on in
-lines that have ``"part": 2``, ``"part": 3``... and otherwise repeat the first line's fields.
+lines that have ``"part": 2``, ``"part": 3``... and otherwise repeat the first line's fields. The
+first line says how many there are: ``"parts": 3``.
 
 Items and keys are DynamoDB JSON, with these exceptions:
 
 * A value over 1 KB is cut: ``{"cut": 5000, "S": "its first 1 KB"}``, where ``cut`` is its size
   in bytes. Of maps, lists and sets the first 1 KB of their JSON is given, as text.
 * A redacted attribute is ``{"redacted": true}``.
+* The ``window`` of an ``invocation.start`` (what a tumbling window adds to the event) has its
+  ``state`` whole up to 4 KB. Without it, ``left_out`` says why: ``size``, or ``redacted`` where
+  attributes of the table are, as nobody knows what the state holds of them.
 * A record that is still too long for a line leaves out attributes of its images and says how
   many: ``"left_out": {"new": 12}``.
 """
@@ -33,6 +37,7 @@ PREFIX = "[streamdev] "
 LOCALSTACK_PREFIX = "[localstack] "
 MAX_LINE = 16_000
 MAX_VALUE = 1_024
+MAX_STATE = 4_096
 
 Redaction = Mapping[str, Collection[str]]
 """Names of attributes to mask, by table."""
@@ -41,8 +46,8 @@ _NO_REDACTION: Redaction = {}
 _LISTS = ("records", "keys", "failures", "event_ids")
 _IMAGES = ("new", "old")
 _REDACTED = {"redacted": True}
-# Room in a line for its end and for the ``part`` that further lines carry.
-_BUDGET = MAX_LINE - len(PREFIX) - len(',"part":10000') - 1
+# Room in a line for its end and for the ``parts`` or ``part`` that split lines carry.
+_BUDGET = MAX_LINE - len(PREFIX) - len(',"parts":10000') - 1
 
 
 def now() -> str:
@@ -69,6 +74,8 @@ def render(event: str, fields: Mapping[str, Any], redact: Redaction = _NO_REDACT
         whole["keys"] = _item(keys, masked)
     if isinstance(records := whole.get("records"), list):
         whole["records"] = [_record(record, masked) for record in records]
+    if isinstance(window := whole.get("window"), dict):
+        whole["window"] = _window(window, masked)
     line = _dump(whole)
     if _size(line) <= _BUDGET:
         return [PREFIX + line]
@@ -104,6 +111,13 @@ def _item(item: Any, masked: frozenset[str]) -> Any:
     if not isinstance(item, dict):
         return item
     return {name: _REDACTED if name in masked else cut_value(value) for name, value in item.items()}
+
+
+def _window(window: Mapping[str, Any], masked: frozenset[str]) -> dict[str, Any]:
+    reason = "redacted" if masked else "size"
+    if not masked and _size(_dump(window.get("state"))) <= MAX_STATE:
+        return dict(window)
+    return {name: value for name, value in window.items() if name != "state"} | {"left_out": reason}
 
 
 def _record(record: Mapping[str, Any], masked: frozenset[str]) -> dict[str, Any]:
@@ -150,7 +164,8 @@ def _split(whole: dict[str, Any]) -> list[str]:
         free -= size
     lines = []
     for number, part in enumerate(parts, start=1):
-        head = rest if number == 1 else {**rest, "part": number}
+        told = {"part": number} if number > 1 else {"parts": len(parts)} if parts[1:] else {}
+        head = {**rest, **told}
         lines.append(f'{_dump(head)[:-1]},"{name}":[{",".join(part)}]}}')
     return lines
 

@@ -15,7 +15,7 @@ from typing import Any
 
 TTL_IDENTITY = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 # What DynamoDB Local names the records of items that their TTL deleted.
-_TTL_EVENT = "UNKNOWN_TO_SDK_VERSION"
+TTL_EVENT = "UNKNOWN_TO_SDK_VERSION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def make_record(
     """
     dynamodb = dict(raw["dynamodb"])
     dynamodb["ApproximateCreationDateTime"] = float(math.floor(created))
-    expired = raw["eventName"] == _TTL_EVENT
+    expired = raw["eventName"] == TTL_EVENT
     event: dict[str, Any] = {
         "eventID": str(raw["eventID"]).replace("-", ""),
         "eventName": "REMOVE" if expired else raw["eventName"],

@@ -270,6 +270,14 @@ def size(value: AttributeValue) -> int:
 
 
 def _number_size(text: str) -> int:
-    """One byte per two significant digits, and one more; negative ones take another."""
-    digits = "".join(map(str, Decimal(text).as_tuple().digits)).strip("0")
-    return (len(digits) + 1) // 2 + 1 + text.startswith("-")
+    """One byte per two significant digits, and one more; negative ones take another.
+
+    The pairs begin at the decimal point, so 7.5 has two of them (as DynamoDB Local counts).
+    """
+    sign, digits, exponent = Decimal(text).as_tuple()
+    shown = "".join(map(str, digits)).lstrip("0")
+    significant = shown.rstrip("0")
+    if not significant:
+        return 1
+    odd = (int(exponent) + len(shown) - len(significant)) % 2
+    return (len(significant) + odd + 1) // 2 + 1 + sign

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,12 @@ class Invoker:
         self.function, self._qualifier, self._account, self._region = located
 
     def invoke(
-        self, payload: bytes, records: tuple[Record, ...], attempt: int, chain: Chain
+        self,
+        payload: bytes,
+        records: tuple[Record, ...],
+        attempt: int,
+        chain: Chain,
+        window: Mapping[str, Any] | None,
     ) -> Answer:
         """Run the function and wait for it.
 
@@ -78,6 +83,7 @@ class Invoker:
             records: The same records, for the log.
             attempt: Which try this is, from 1.
             chain: What causes the function's writes.
+            window: What a tumbling window adds to the event, for the log.
 
         Raises:
             NotReachedError: It was not run.
@@ -88,6 +94,7 @@ class Invoker:
             attempt=attempt,
             table=self._table,
             records=[record.event for record in records],
+            window=window,
             report_failures=self._report_failures,
         )
         invocations.expect(request_id, context)

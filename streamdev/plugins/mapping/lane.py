@@ -201,7 +201,7 @@ class Lane:
         self._report.invoked()
         try:
             chain = self._flow.loops.chain_for(step.records)
-            answer = self._invoker.invoke(payload, step.records, step.attempt, chain)
+            answer = self._invoker.invoke(payload, step.records, step.attempt, chain, extra)
         except NotReachedError as error:
             return None, BatchResult("failed", reason=str(error)), window
         finally:
