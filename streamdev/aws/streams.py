@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from streamdev.aws.errors import AwsError
 from streamdev.semantics.records import make_record
@@ -62,6 +62,31 @@ class Streams:
         numbers = [record["dynamodb"]["SequenceNumber"] for record in found]
         complete = bool(numbers) and int(numbers[0]) == int(first) and int(numbers[-1]) == int(last)
         return found if complete else None
+
+    def shard_of(self, stream_arn: str, sequence: str) -> str | None:
+        """The shard that holds a sequence number; ``None`` where the stream has none such."""
+        client = self._gateway.client("dynamodbstreams")
+        start: dict[str, str] = {}
+        number = int(sequence)
+        while True:
+            try:
+                with self._gateway.errors():
+                    answer = client.describe_stream(StreamArn=stream_arn, **cast(Any, start))
+            except AwsError as error:
+                if error.code in _GONE:
+                    return None
+                raise
+            description = answer["StreamDescription"]
+            for shard in description.get("Shards", ()):
+                bounds = shard.get("SequenceNumberRange", {})
+                last = bounds.get("EndingSequenceNumber")
+                first = int(bounds.get("StartingSequenceNumber", "0"))
+                if first <= number and (last is None or number <= int(last)):
+                    return shard["ShardId"]
+            following = description.get("LastEvaluatedShardId")
+            if not following:
+                return None
+            start = {"ExclusiveStartShardId": following}
 
 
 def _event(raw: Mapping[str, Any], stream_arn: str, region: str) -> dict[str, Any]:

@@ -98,12 +98,17 @@ def deploy(ctx: Context, names: tuple[str, ...], plan_only: bool, replace: bool)
 
 
 def deploy_project(
-    ctx: Context, names: Sequence[str], *, plan_only: bool = False, replace: bool = False
+    ctx: Context,
+    names: Sequence[str],
+    *,
+    plan_only: bool = False,
+    replace: bool = False,
+    watching: bool = False,
 ) -> DeployResult:
     """Deploy the pipelines called ``names``, or all; tell of each resource on ``ctx.err``.
 
     With ``plan_only`` nothing is touched; where no engine runs, the plan is made as for an
-    empty one.
+    empty one. With ``watching`` updated functions start warm, and only changes are told.
 
     Raises:
         InvalidInputError: pipelines.toml is wrong, or has no pipeline of such a name.
@@ -113,7 +118,7 @@ def deploy_project(
     started = time.monotonic()
     pipelines = ctx.project.select(names)
     info = _engine(ctx, may_be_down=plan_only)
-    with TerminalProgress(ctx.err) as progress, nullcontext() if plan_only else _lock(ctx):
+    with TerminalProgress(ctx.err) as progress, nullcontext() if plan_only else deploy_lock(ctx):
         packages = _packages(ctx, info, pipelines, progress)
         notes = [note for package in packages.values() for note in package.notes]
         notes += _redact(ctx, info, pipelines, plan_only=plan_only)
@@ -123,13 +128,15 @@ def deploy_project(
             for change in plan.changes:
                 _tell(ctx, change, planned=True)
         else:
-            _apply(ctx, plan, progress)
+            _apply(ctx, info, plan, progress, watching=watching)
     for note in notes:
         ctx.err.print(Text.assemble(("Note: ", "yellow"), note))
     if info is None:
         ctx.err.print("No engine runs: planned as for an empty one.")
     seconds = time.monotonic() - started
     result = DeployResult(plan.changes, tuple(notes), plan_only, seconds)
+    if watching:
+        return result
     if not result.changed:
         ctx.err.print(f"Nothing to change ({seconds:.1f} s).")
     elif not plan_only:
@@ -144,7 +151,7 @@ def _engine(ctx: Context, *, may_be_down: bool) -> EngineInfo | None:
 
 
 @contextmanager
-def _lock(ctx: Context) -> Iterator[None]:
+def deploy_lock(ctx: Context) -> Iterator[None]:
     """One deploy of a checkout at a time."""
     from filelock import FileLock, Timeout
 
@@ -186,16 +193,24 @@ def _packages(
     pipelines: Sequence[Pipeline],
     progress: TerminalProgress,
 ) -> dict[str, Package]:
-    from streamdev.deploy.package import build_package
-
     packages = {}
     for function in (pipeline.function for pipeline in pipelines):
         if ctx.err.is_terminal:
             progress.step(f"Packaging {function.name}")
-        target = _target(info, function)
-        cache = user_cache(ctx.environ)
-        packages[function.name] = build_package(function, target, ctx.state.packages, cache)
+        packages[function.name] = package_of(ctx, info, function)
     return packages
+
+
+def package_of(ctx: Context, info: EngineInfo | None, function: Function) -> Package:
+    """The function's package, made anew if anything in it changed.
+
+    Raises:
+        DeployError: It can't be made; the message says where.
+    """
+    from streamdev.deploy.package import build_package
+
+    target = _target(info, function)
+    return build_package(function, target, ctx.state.packages, user_cache(ctx.environ))
 
 
 def _redact(
@@ -240,17 +255,46 @@ def _plan(
     )
 
 
-def _apply(ctx: Context, plan: Plan, progress: TerminalProgress) -> None:
+def _apply(
+    ctx: Context,
+    info: EngineInfo | None,
+    plan: Plan,
+    progress: TerminalProgress,
+    *,
+    watching: bool,
+) -> None:
     from streamdev.deploy.apply import apply_plan
 
     def watch(change: Change, done: bool) -> None:
         if done:
             progress.clear()
-            _tell(ctx, change, planned=False)
-        elif change.effective and ctx.err.is_terminal:
+            if change.effective or not watching:
+                _tell(ctx, change, planned=False)
+            return
+        if watching and info is not None:
+            start_warm(ctx, info, change)
+        if change.effective and ctx.err.is_terminal:
             progress.step(f"{change.resource.kind} {change.resource.name}: {change.action}")
 
     apply_plan(plan, ctx.gateway, watch)
+
+
+def start_warm(ctx: Context, info: EngineInfo, change: Change) -> None:
+    """If the change is about to update a function, have that load before its old code goes.
+
+    One with provisioned concurrency has its own way of that.
+    """
+    from streamdev.deploy.changes import Action
+    from streamdev.deploy.resources import FunctionResource
+
+    function = change.resource
+    if (
+        info.has_plugins
+        and change.action is Action.UPDATE
+        and isinstance(function, FunctionResource)
+        and function.provisioned_concurrency is None
+    ):
+        ctx.gateway.control.warm(function.name)
 
 
 _STYLES = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from weakref import WeakSet
 
 from streamdev.plugins.executor.environment import Environment
@@ -26,6 +27,16 @@ def add(environment: Environment) -> None:
         if _ending:
             raise EnvironmentStoppedError("the engine stops")
         _environments.add(environment)
+
+
+def users(task_root: Path) -> list[Environment]:
+    """The environments that run the code in this folder."""
+    with _lock:
+        return [
+            environment
+            for environment in _environments
+            if environment.task_root == task_root and not environment.ended.is_set()
+        ]
 
 
 def end_all() -> None:
