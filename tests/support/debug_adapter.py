@@ -102,4 +102,3 @@ class DebugClient:
         assert body, "the debugger closed the connection"
         message: dict[str, Any] = json.loads(body)
         return message
-

@@ -75,6 +75,7 @@ def _listen_for_debugger(settings: str) -> None:
     # It would print a page about the standard library, which nobody wants to step through.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     import debugpy
+    import debugpy.server
     import pydevd_file_utils as files
 
     task_root = os.environ["LAMBDA_TASK_ROOT"]

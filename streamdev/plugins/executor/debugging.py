@@ -137,6 +137,8 @@ class Session:
             self._environment = self._revision = None
             self.error = f"{type(error).__name__}: {error}"
             raise AssignmentException(f"Could not start the debugger: {self.error}") from error
+        failure = environment.runtime_executor.init_failure
+        self.error = failure.words if failure else None
         return environment
 
     def drop(self) -> None:

@@ -10,7 +10,6 @@ function's previous code and configuration" (developer guide, "Lambda function s
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import threading
 import time
@@ -81,24 +80,13 @@ def _warm(manager: Any) -> str | None:
     executor = environment.runtime_executor
     if executor.init_failure is not None:
         environment.stop()
-        return _words(executor.init_failure.payload)
+        return executor.init_failure.words
     executor.count_init()
     manager.assignment_service.environments[manager.id][environment.id] = environment
     # As after an invocation: from now on it is kept for as long as an idle one.
     environment.reserve()
     environment.release()
     return None
-
-
-def _words(payload: bytes) -> str:
-    """An init failure in a line or two: what it was, and the last frame of the trace."""
-    try:
-        error = json.loads(payload)
-        trace = [str(line).strip() for line in error.get("stackTrace") or ()]
-        words = f"{error['errorType']}: {error['errorMessage']}"
-    except (ValueError, KeyError, AttributeError):
-        return payload.decode("utf-8", "replace")
-    return "\n".join([words, *trace[-1:]])
 
 
 def _update_version_state(fn: Any, self: Any, function_version: Any, new_state: Any) -> None:
