@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
@@ -21,7 +21,6 @@ from streamdev.cli.deploy import deploy_project
 from streamdev.cli.following import Following, ended_by_ctrl_c, how_it_ended
 from streamdev.cli.options import common_options
 from streamdev.cli.progress import TerminalProgress
-from streamdev.config.models import Pipeline
 from streamdev.engine import ports
 from streamdev.engine.base import HOST, EngineInfo, require
 from streamdev.errors import (
@@ -30,6 +29,9 @@ from streamdev.errors import (
     StreamdevError,
     TimedOutError,
 )
+
+if TYPE_CHECKING:
+    from streamdev.config.models import Pipeline
 
 #: How often the engine is told that the command still runs; it gives up after 15 s.
 _RENEW_S = 3.0

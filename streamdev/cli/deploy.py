@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +12,16 @@ import click
 from rich.text import Text
 
 from streamdev.cli.context import Context, pass_context
+from streamdev.cli.deploy_steps import deploy_lock, package_of, start_warm
 from streamdev.cli.options import common_options
 from streamdev.cli.progress import TerminalProgress
-from streamdev.errors import TimedOutError
-from streamdev.paths import user_cache
 
 if TYPE_CHECKING:
-    from streamdev.config.models import Function, Pipeline
+    from streamdev.config.models import Pipeline
     from streamdev.deploy.changes import Change
     from streamdev.deploy.package import Package
     from streamdev.deploy.plan import Plan
-    from streamdev.deploy.requirements import Target
     from streamdev.engine.base import EngineInfo
-
-LOCK_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -150,43 +144,6 @@ def _engine(ctx: Context, *, may_be_down: bool) -> EngineInfo | None:
     return ctx.engine.running() if may_be_down else require(ctx.engine)
 
 
-@contextmanager
-def deploy_lock(ctx: Context) -> Iterator[None]:
-    """One deploy of a checkout at a time."""
-    from filelock import FileLock, Timeout
-
-    ctx.state.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(ctx.state.root / "deploy.lock")
-    try:
-        lock.acquire(timeout=LOCK_TIMEOUT_S)
-    except Timeout as error:
-        raise TimedOutError(
-            f"Another deploy of this project has not ended for {LOCK_TIMEOUT_S} s.",
-            hint="See what it waits for, or end it (Ctrl-C), and deploy again.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _target(info: EngineInfo | None, function: Function) -> Target:
-    """Where the function will run: the engine says so, else it is this interpreter.
-
-    An ``external`` engine is taken to run it as AWS does: in the runtime it names, on Linux.
-    """
-    from streamdev.deploy.requirements import Target
-
-    here = Target.of_this_process()
-    if info is None:
-        return here
-    if info.name == "external":
-        on_linux = sys.platform.startswith("linux")
-        return Target(function.runtime.removeprefix("python"), None if on_linux else "linux")
-    said = re.match(r"\d+\.\d+", info.detail.get("python", ""))
-    return Target(said[0] if said else here.python, info.detail.get("platform"))
-
-
 def _packages(
     ctx: Context,
     info: EngineInfo | None,
@@ -199,18 +156,6 @@ def _packages(
             progress.step(f"Packaging {function.name}")
         packages[function.name] = package_of(ctx, info, function)
     return packages
-
-
-def package_of(ctx: Context, info: EngineInfo | None, function: Function) -> Package:
-    """The function's package, made anew if anything in it changed.
-
-    Raises:
-        DeployError: It can't be made; the message says where.
-    """
-    from streamdev.deploy.package import build_package
-
-    target = _target(info, function)
-    return build_package(function, target, ctx.state.packages, user_cache(ctx.environ))
 
 
 def _redact(
@@ -277,24 +222,6 @@ def _apply(
             progress.step(f"{change.resource.kind} {change.resource.name}: {change.action}")
 
     apply_plan(plan, ctx.gateway, watch)
-
-
-def start_warm(ctx: Context, info: EngineInfo, change: Change) -> None:
-    """If the change is about to update a function, have that load before its old code goes.
-
-    One with provisioned concurrency has its own way of that.
-    """
-    from streamdev.deploy.changes import Action
-    from streamdev.deploy.resources import FunctionResource
-
-    function = change.resource
-    if (
-        info.has_plugins
-        and change.action is Action.UPDATE
-        and isinstance(function, FunctionResource)
-        and function.provisioned_concurrency is None
-    ):
-        ctx.gateway.control.warm(function.name)
 
 
 _STYLES = {"create": "green", "update": "yellow", "replace": "red", "delete": "red"}

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamdev.cli.context import Context
-from streamdev.cli.deploy import deploy_lock, deploy_project, package_of, start_warm
+from streamdev.cli.deploy import deploy_project
+from streamdev.cli.deploy_steps import deploy_lock, package_of, start_warm
 from streamdev.cli.following import Following
 from streamdev.errors import DeployError, StreamdevError
 from streamdev.observe import batches

@@ -12,6 +12,7 @@ from localstack.services.edge import ROUTER
 from streamdev import __version__
 from streamdev.plugins import dynamodb, log, mapping
 from streamdev.plugins.executor import debugging, warm
+from streamdev.plugins.executor.debug_session import Request as DebugRequest
 from streamdev.plugins.mapping.worker import MappingWorker
 
 
@@ -95,7 +96,7 @@ class ControlResource:
     def debug(self, request: Request, name: str) -> Any:
         """Begin to debug a function, or go on with it."""
         try:
-            asked = debugging.Request(function=name, **request.get_json())
+            asked = DebugRequest(function=name, **request.get_json())
         except TypeError as error:
             return _json({"error": str(error)}, status=400)
         try:

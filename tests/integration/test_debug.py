@@ -124,12 +124,12 @@ def test_several_wait_for_their_debuggers_before_they_load(debugged: Debugged) -
     first, second = debugged.names
     path = debugged.handler(first)
     with debugged.debugging(first, second, "--wait-for-client") as told:
-        # Handled only when a debugger has come.
-        debugged.put(first, "early")
         launch = told.next("debugger", lambda one: one["pipeline"] == first)
         assert launch["launch"]["connect"] == {"host": "127.0.0.1", "port": launch["port"]}
         (mapping,) = launch["launch"]["pathMappings"]
         assert mapping["remoteRoot"] == "/var/task"
+        # Handled only when a debugger has come.
+        debugged.put(first, "early")
         other = port_of(told, second)
         assert other == launch["port"] + 1
         with closing(DebugClient(launch["port"])) as client:
@@ -155,7 +155,9 @@ def test_several_wait_for_their_debuggers_before_they_load(debugged: Debugged) -
             path.write_text(HANDLER.replace('"handled"', '"edited"'), encoding="utf-8")
             debugged.project.run("deploy", first, "--config", debugged.config)
             client.event("terminated")
-        with closing(eventually(lambda: attached(launch["port"]), what="the new process")):
+        with closing(
+            eventually(lambda: attached(launch["port"]), what="the new process") or client
+        ):
             debugged.put(first, "edited")
             told.next("record", lambda one: one["keys"] == {"id": "edited"})
 

@@ -80,6 +80,11 @@ class Environment:
         self.ended = threading.Event()
 
     @property
+    def function_name(self) -> str:
+        """Its function's name."""
+        return self._function.name
+
+    @property
     def task_root(self) -> Path:
         """Where its function's package is."""
         return self._function.task_root

@@ -17,6 +17,7 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 
 from streamdev.plugins import log
 from streamdev.plugins.executor import adjust, registry
+from streamdev.plugins.executor.bytecode import carry_over
 from streamdev.plugins.executor.environment import Environment
 from streamdev.plugins.executor.errors import Failure
 from streamdev.plugins.executor.fallback_runtime import link_from_localstack
@@ -173,7 +174,10 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
             )
             LOG.warning(message)
             log.emit("runtime.differs", function=name, runtime=runtime, runs=f"python{version}")
+        before = registry.code_of(name)
         settings.code.prepare_for_execution()
+        if before is not None:
+            carry_over(before, Path(settings.code.get_unzipped_code_location()))
         for layer in settings.layers or ():
             layer.code.prepare_for_execution()
 

@@ -80,7 +80,7 @@ def _warm(manager: Any) -> str | None:
     executor = environment.runtime_executor
     if executor.init_failure is not None:
         environment.stop()
-        return executor.init_failure.words
+        return str(executor.init_failure.words)
     executor.count_init()
     manager.assignment_service.environments[manager.id][environment.id] = environment
     # As after an invocation: from now on it is kept for as long as an idle one.
