@@ -151,11 +151,12 @@ class Reloader:
         )
         seconds = _since_save([ctx.config_path], noticed)
         count = sum(change.effective for change in result.changes)
-        self._following.tell(
-            name,
-            ("deployed", "bold green"),
-            f"  {count} change(s): {seconds * 1000:,.0f} ms after the save",
-        )
+        if count:
+            self._following.tell(
+                name,
+                ("deployed", "bold green"),
+                f"  {count} change(s): {seconds * 1000:,.0f} ms after the save",
+            )
         self._document(None, [name], "reloaded" if count else "unchanged", seconds)
 
     def _tell_wrong(self, name: str, files: Sequence[str], error: StreamdevError) -> None:

@@ -130,4 +130,6 @@ def _changes(
         recursive=recursive,
         ignore_permission_denied=True,
     ):
-        yield frozenset(Path(path) for _, path in found)
+        added = {path for change, path in found if change is Change.added}
+        # What came and went is an editor's own, whatever its name.
+        yield frozenset(Path(path) for _, path in found if path not in added or Path(path).exists())

@@ -89,7 +89,7 @@ def test_a_debugger_stops_in_the_handler_without_a_timeout(debugged: Debugged) -
         port = port_of(told, name)
         client = DebugClient(port)
         with closing(client):
-            (found,) = client.attach({path: [HANDLING]}, justMyCode=True)
+            (found,) = client.attach({path: [HANDLING]})
             assert found["verified"]
             debugged.put(name, "stops")
             thread = client.event("stopped")["threadId"]

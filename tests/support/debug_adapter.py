@@ -66,7 +66,8 @@ class DebugClient:
     def attach(self, breakpoints: dict[Path, list[int]], **arguments: Any) -> list[dict[str, Any]]:
         """Attach, set breakpoints, and let the handler go; what became of the breakpoints."""
         self.request("initialize", clientID="test", adapterID="debugpy", pathFormat="path")
-        attaching = self.send("attach", **arguments)
+        # Without any arguments debugpy refuses.
+        attaching = self.send("attach", **{"justMyCode": True, **arguments})
         self.event("initialized")
         found = []
         for path, lines in breakpoints.items():
@@ -89,6 +90,7 @@ class DebugClient:
         return result
 
     def _keep(self, message: dict[str, Any]) -> None:
+        assert message.get("success", True), message
         if message["type"] == "event":
             self._events.append(message)
 

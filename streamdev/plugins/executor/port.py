@@ -11,8 +11,8 @@ def is_listening(port: int) -> bool:
         # As servers do: connections that just closed don't count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            # Not to listen: the server that is waited for may just be about to.
             probe.bind(("127.0.0.1", port))
-            probe.listen(1)
         except OSError:
             return True
     return False
