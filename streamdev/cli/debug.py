@@ -127,8 +127,8 @@ def debug(
             while not stop.wait(_RENEW_S):
                 sessions.renew()
         finally:
-            following.close()
             sessions.close()
+            following.close()
     return how_it_ended(ctx)
 
 

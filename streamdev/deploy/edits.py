@@ -11,6 +11,7 @@ from pathlib import Path
 from watchfiles import Change, watch
 
 from streamdev.deploy.sources import is_junk
+from streamdev.errors import DeployError
 
 # What belongs to one save comes within this time of each other, in milliseconds.
 _STEP_MS = 30
@@ -47,13 +48,17 @@ class Edits:
         """Sets of paths that were changed, added or removed.
 
         Raises:
-            OSError: The system lets no more be watched.
+            DeployError: They can't be watched; the message has the system's reason.
         """
         while not self._stop.is_set():
             with suppress(queue.Empty):
                 found = self._found.get(timeout=0.05)
                 if isinstance(found, Exception):
-                    raise found
+                    raise DeployError(
+                        f"What is saved can't be watched: {found}",
+                        hint="On Linux raise fs.inotify.max_user_watches, or set "
+                        "WATCHFILES_FORCE_POLLING=1.",
+                    ) from found
                 yield found
 
     def _guarded(self, work: Callable[[], None]) -> None:

@@ -202,6 +202,22 @@ def test_what_can_not_be_debugged_is_told_in_a_line(debugged: Debugged) -> None:
         assert told.interrupt() == ExitCode.INTERRUPTED
 
 
+def test_what_waits_for_a_debugger_is_handled_without_one_in_the_end(debugged: Debugged) -> None:
+    name = debugged.names[0]
+    with debugged.debugging(name, "--wait-for-client") as told:
+        port_of(told, name)
+        debugged.put(name, "waits")
+
+        def in_flight() -> bool:
+            mappings = debugged.project.gateway.control.mappings()
+            return any(one["table"] == name and one["in_flight"] for one in mappings)
+
+        eventually(in_flight, what="the record that waits")
+        assert told.interrupt() == ExitCode.INTERRUPTED
+    eventually(lambda: debugged.outcomes(name, "waits"), interval=0.5)
+    assert debugged.outcomes(name, "waits") == ["ok"]
+
+
 def test_a_person_gets_a_launch_configuration(debugged: Debugged) -> None:
     from tests.support.terminal import at_a_terminal
 

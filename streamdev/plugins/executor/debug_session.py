@@ -16,9 +16,13 @@ from localstack.services.lambda_.invocation.execution_environment import Executi
 
 from streamdev.plugins.executor.function import NO_TIMEOUT, Debugger
 from streamdev.plugins.executor.port import is_listening
+from streamdev.plugins.settings import PluginSettings
 
 LEASE = 15.0
 """Seconds after which a session ends that was not renewed."""
+
+_ADAPTER_GRACE = 2.0
+_PAUSE = 0.02
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,10 @@ class Session:
             return self._environment
         self.drop()
         self.error = None
+        # With its process the debugger's adapter ends as well, when it has told its client.
+        deadline = time.monotonic() + _ADAPTER_GRACE
+        while is_listening(self.request.port) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
         _end_adapter(self.request.port)
         environment = ExecutionEnvironment(
             function_version=version,
@@ -150,8 +158,12 @@ def _end_adapter(port: int) -> None:
     """End debugpy's own process, which is a daemon and listens on the port."""
     if not is_listening(port):
         return
+    ours = PluginSettings.from_environ().engine_id
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
-            if "--for-server" in words and str(port) in words and "debugpy" in " ".join(words):
+            if "--for-server" not in words or str(port) not in words:
+                continue
+            if process.environ().get("STREAMDEV_ENGINE_ID") == ours:
                 process.kill()
+                process.wait(_ADAPTER_GRACE)
