@@ -173,8 +173,12 @@ def attached(port: int) -> DebugClient | None:
     """A debugger at a port that may not be there yet."""
     try:
         client = DebugClient(port)
+    except OSError:
+        return None
+    try:
         client.attach({})
     except (OSError, AssertionError):
+        client.close()
         return None
     return client
 
