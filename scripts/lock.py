@@ -49,6 +49,7 @@ ALL = (
     Lock(LOCKS / "localstack-4.14.0.txt", python="3.13", as_of="2026-03-01"),
     Lock(LOCKS / "localstack-4.7.0.txt", as_of="2025-08-20"),
     Lock(LOCKS / "runtime.txt"),
+    Lock(LOCKS / "debugpy.txt"),
     Lock(LOCKS / "awslocal.txt"),
     Lock(LOCKS / "ministack.txt"),
     Lock(LOCKS / "matplotlib.txt"),

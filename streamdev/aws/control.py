@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from streamdev.aws.errors import AwsError
 from streamdev.errors import EngineNotRunningError
 
 TIMEOUT_S = 10
+
+# Answered where what is asked for is understood and can't be; the words are for people.
+_CONFLICT = 409
 
 
 class Control:
@@ -53,6 +57,26 @@ class Control:
         """Remove a stored batch; nothing happens where it is already gone."""
         self._call("DELETE", f"/batches/{name}")
 
+    def warm(self, function: str) -> None:
+        """Have an update of ``function`` that comes now load the new code before it counts."""
+        self._call("POST", f"/functions/{quote(function)}/warm", {})
+
+    def debug(self, function: str, **settings: Any) -> None:
+        """Begin to debug ``function``, or go on with it (``plugins.executor.debugging.Request``).
+
+        Raises:
+            AwsError: With the code 409 where it can't be debugged; the message says why.
+        """
+        self._call("POST", f"/debug/{quote(function)}", settings)
+
+    def debugged(self) -> list[dict[str, Any]]:
+        """What is being debugged: ``function``, ``owner``, ``port``, ``state``, ``error``."""
+        return list(self._call("GET", "/debug"))
+
+    def end_debugging(self, function: str, owner: str) -> None:
+        """Begin to end a session; it is over when `debugged` does not list it."""
+        self._call("DELETE", f"/debug/{quote(function)}/{owner}")
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         request = Request(
             self._base + path,
@@ -65,6 +89,8 @@ class Control:
                 payload = response.read()
         except HTTPError as error:
             detail = error.read(500).decode("utf-8", "replace").strip()
+            if error.code == _CONFLICT:
+                raise AwsError(json.loads(detail)["error"], code=str(error.code)) from error
             raise AwsError(
                 f"{method} {request.full_url}: {error.code} {detail}", code=str(error.code)
             ) from error

@@ -95,6 +95,10 @@ class Context:
 
         return load_project(self.config_path)
 
+    def forget_project(self) -> None:
+        """Have pipelines.toml read again: it was edited."""
+        self.__dict__.pop("project", None)
+
     @cached_property
     def engine(self) -> Engine:
         """The engine in force: the running one's kind, else by option, else by choice."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +12,16 @@ import click
 from rich.text import Text
 
 from streamdev.cli.context import Context, pass_context
+from streamdev.cli.deploy_steps import deploy_lock, package_of, start_warm, target_of
 from streamdev.cli.options import common_options
 from streamdev.cli.progress import TerminalProgress
-from streamdev.errors import TimedOutError
-from streamdev.paths import user_cache
 
 if TYPE_CHECKING:
-    from streamdev.config.models import Function, Pipeline
+    from streamdev.config.models import Pipeline
     from streamdev.deploy.changes import Change
     from streamdev.deploy.package import Package
     from streamdev.deploy.plan import Plan
-    from streamdev.deploy.requirements import Target
     from streamdev.engine.base import EngineInfo
-
-LOCK_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -98,12 +92,17 @@ def deploy(ctx: Context, names: tuple[str, ...], plan_only: bool, replace: bool)
 
 
 def deploy_project(
-    ctx: Context, names: Sequence[str], *, plan_only: bool = False, replace: bool = False
+    ctx: Context,
+    names: Sequence[str],
+    *,
+    plan_only: bool = False,
+    replace: bool = False,
+    watching: bool = False,
 ) -> DeployResult:
     """Deploy the pipelines called ``names``, or all; tell of each resource on ``ctx.err``.
 
     With ``plan_only`` nothing is touched; where no engine runs, the plan is made as for an
-    empty one.
+    empty one. With ``watching`` updated functions start warm, and only changes are told.
 
     Raises:
         InvalidInputError: pipelines.toml is wrong, or has no pipeline of such a name.
@@ -113,7 +112,7 @@ def deploy_project(
     started = time.monotonic()
     pipelines = ctx.project.select(names)
     info = _engine(ctx, may_be_down=plan_only)
-    with TerminalProgress(ctx.err) as progress, nullcontext() if plan_only else _lock(ctx):
+    with TerminalProgress(ctx.err) as progress, nullcontext() if plan_only else deploy_lock(ctx):
         packages = _packages(ctx, info, pipelines, progress)
         notes = [note for package in packages.values() for note in package.notes]
         notes += _other_runtimes(info, pipelines)
@@ -124,13 +123,15 @@ def deploy_project(
             for change in plan.changes:
                 _tell(ctx, change, planned=True)
         else:
-            _apply(ctx, plan, progress)
+            _apply(ctx, info, plan, progress, watching=watching)
     for note in notes:
         ctx.err.print(Text.assemble(("Note: ", "yellow"), note))
     if info is None:
         ctx.err.print("No engine runs: planned as for an empty one.")
     seconds = time.monotonic() - started
     result = DeployResult(plan.changes, tuple(notes), plan_only, seconds)
+    if watching:
+        return result
     if not result.changed:
         ctx.err.print(f"Nothing to change ({seconds:.1f} s).")
     elif not plan_only:
@@ -144,52 +145,11 @@ def _engine(ctx: Context, *, may_be_down: bool) -> EngineInfo | None:
     return ctx.engine.running() if may_be_down else require(ctx.engine)
 
 
-@contextmanager
-def _lock(ctx: Context) -> Iterator[None]:
-    """One deploy of a checkout at a time."""
-    from filelock import FileLock, Timeout
-
-    ctx.state.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(ctx.state.root / "deploy.lock")
-    try:
-        lock.acquire(timeout=LOCK_TIMEOUT_S)
-    except Timeout as error:
-        raise TimedOutError(
-            f"Another deploy of this project has not ended for {LOCK_TIMEOUT_S} s.",
-            hint="See what it waits for, or end it (Ctrl-C), and deploy again.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _target(info: EngineInfo | None, function: Function) -> Target:
-    """Where the function will run: the engine says so, else it is this interpreter.
-
-    An ``external`` engine, and Docker's executor, are taken to run it as AWS does: in the
-    runtime it names, on Linux.
-    """
-    from streamdev.deploy.requirements import Target
-
-    here = Target.of_this_process()
-    if info is None:
-        return here
-    own = function.runtime.removeprefix("python")
-    if info.name == "external":
-        return Target(own, None if sys.platform.startswith("linux") else "linux")
-    platform = info.detail.get("platform")
-    if info.detail.get("executor") == "docker":
-        return Target(own, platform)
-    said = re.match(r"\d+\.\d+", info.detail.get("python", ""))
-    return Target(said[0] if said else here.python, platform)
-
-
 def _other_runtimes(info: EngineInfo | None, pipelines: Sequence[Pipeline]) -> Iterator[str]:
     """A note for each runtime that the engine runs on another Python than it names."""
     asking: dict[tuple[str, str], list[str]] = {}
     for function in (pipeline.function for pipeline in pipelines):
-        runs = f"python{_target(info, function).python}"
+        runs = f"python{target_of(info, function).python}"
         if info is not None and runs != function.runtime:
             asking.setdefault((function.runtime, runs), []).append(function.name)
     for (runtime, runs), names in asking.items():
@@ -202,15 +162,11 @@ def _packages(
     pipelines: Sequence[Pipeline],
     progress: TerminalProgress,
 ) -> dict[str, Package]:
-    from streamdev.deploy.package import build_package
-
     packages = {}
     for function in (pipeline.function for pipeline in pipelines):
         if ctx.err.is_terminal:
             progress.step(f"Packaging {function.name}")
-        target = _target(info, function)
-        cache = user_cache(ctx.environ)
-        packages[function.name] = build_package(function, target, ctx.state.packages, cache)
+        packages[function.name] = package_of(ctx, info, function)
     return packages
 
 
@@ -256,14 +212,25 @@ def _plan(
     )
 
 
-def _apply(ctx: Context, plan: Plan, progress: TerminalProgress) -> None:
+def _apply(
+    ctx: Context,
+    info: EngineInfo | None,
+    plan: Plan,
+    progress: TerminalProgress,
+    *,
+    watching: bool,
+) -> None:
     from streamdev.deploy.apply import apply_plan
 
     def watch(change: Change, done: bool) -> None:
         if done:
             progress.clear()
-            _tell(ctx, change, planned=False)
-        elif change.effective and ctx.err.is_terminal:
+            if change.effective or not watching:
+                _tell(ctx, change, planned=False)
+            return
+        if watching and info is not None:
+            start_warm(ctx, info, change)
+        if change.effective and ctx.err.is_terminal:
             progress.step(f"{change.resource.kind} {change.resource.name}: {change.action}")
 
     apply_plan(plan, ctx.gateway, watch)

@@ -26,6 +26,8 @@ _MODULES = (
     "lifecycle",
     "status",
     "deploy",
+    "watch",
+    "debug",
     "items",
     "request",
     "ttl",

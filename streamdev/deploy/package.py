@@ -15,6 +15,7 @@ from streamdev.config.models import Function
 from streamdev.deploy.requirements import NAME as REQUIREMENTS
 from streamdev.deploy.requirements import Target, vendor
 from streamdev.deploy.sources import SourceFile, check_handler, check_syntax, source_files
+from streamdev.deploy.zip_copy import copy_entry, opened
 from streamdev.errors import DeployError
 
 # AWS, "Lambda quotas": deployment package, direct upload and unzipped.
@@ -72,10 +73,10 @@ def build_package(function: Function, target: Target, packages: Path, cache: Pat
     path = packages / function.name / f"{_content_hash(files)}.zip"
     if not path.is_file():
         _check_unzipped(function.name, files)
-        _write(path, files)
-        for other in path.parent.glob("*.zip"):
-            if other != path:
-                other.unlink()
+        others = list(path.parent.glob("*.zip"))
+        _write(path, files, others)
+        for other in others:
+            other.unlink(missing_ok=True)
     data = path.read_bytes()
     if len(data) > MAX_ZIPPED:
         raise _too_big(function.name, "zipped", len(data), MAX_ZIPPED, files)
@@ -109,14 +110,23 @@ def _content_hash(files: Sequence[SourceFile]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _write(path: Path, files: Sequence[SourceFile]) -> None:
-    """Write the zip whole or not at all."""
+def _write(path: Path, files: Sequence[SourceFile], older: Sequence[Path]) -> None:
+    """Write the zip whole or not at all.
+
+    Compressing takes longest; what is equal in one of the ``older`` zips is taken from there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
-        with os.fdopen(descriptor, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+        with (
+            os.fdopen(descriptor, "wb") as stream,
+            zipfile.ZipFile(stream, "w") as archive,
+            opened(older) as before,
+        ):
             for file in files:
-                archive.writestr(_entry(file), file.path.read_bytes(), compresslevel=6)
+                entry, content = _entry(file), file.path.read_bytes()
+                if before is None or not copy_entry(before, archive, entry, content):
+                    archive.writestr(entry, content, compresslevel=6)
         Path(scratch).replace(path)
     finally:
         Path(scratch).unlink(missing_ok=True)

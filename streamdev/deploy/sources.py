@@ -37,6 +37,13 @@ _JUNK_FILES = (
     "*.pyo",
     "*~",
     "*.sw[a-p]",
+    "4913",  # Vim, to see whether it may write
+    "*.tmp",
+    "*.tmp.[0-9]*",
+    ".goutputstream-*",
+    "*.kate-swp",
+    "*___jb_tmp___",
+    "*___jb_old___",
     ".#*",
     "#*#",
     ".DS_Store",

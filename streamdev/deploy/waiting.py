@@ -36,5 +36,5 @@ def wait_for(
                 hint="See what the engine says: ./dev.py logs --raw",
             )
         time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE_S)
+        pause = min(pause * 1.2, LONGEST_PAUSE_S)
     return seen

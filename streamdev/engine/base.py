@@ -30,6 +30,8 @@ class EngineInfo:
         started_at: When it was started (aware, UTC); ``None`` for ``external``.
         has_plugins: Whether streamdev's plugins run inside (not with ``external``).
         detail: What a person wants to know: pid, container, interpreter, database.
+        debug_port: The first of ten ports on 127.0.0.1 that are left free for debuggers;
+            ``None`` where handlers can't be debugged.
     """
 
     name: EngineName
@@ -38,6 +40,7 @@ class EngineInfo:
     started_at: datetime | None
     has_plugins: bool
     detail: dict[str, str] = field(default_factory=dict)
+    debug_port: int | None = None
 
 
 class Progress(Protocol):
@@ -89,6 +92,14 @@ class Engine(Protocol):
             since: Leave out lines known to be older (by the time in ``[streamdev]`` lines).
             follow: Go on with new lines until ``stop`` is set or the engine is down.
             stop: Ends the iteration soon after it is set.
+        """
+
+    def debugger(self, progress: Progress) -> str:
+        """The folder that ``debugpy`` is in, as handlers see it; made if it is missing.
+
+        Raises:
+            EngineStartError: It can't be made.
+            InvalidInputError: Handlers of this engine can't be debugged.
         """
 
 

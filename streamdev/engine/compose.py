@@ -14,6 +14,7 @@ from streamdev.engine.base import DEFAULT_PORT, EngineInfo, EngineName, Progress
 from streamdev.engine.compose_command import NoComposeError, find_compose
 from streamdev.engine.compose_start import ComposeStart, engine_mark
 from streamdev.engine.container import (
+    copy_folder,
     find_container,
     handler_containers,
     has_volume,
@@ -27,11 +28,12 @@ from streamdev.engine.docker_client import DockerUnavailableError, connected
 from streamdev.engine.lock import engine_lock
 from streamdev.engine.record import EngineRecord, forget_record, read_record
 from streamdev.engine.variables import DEFAULT_REGION
-from streamdev.errors import EngineNotRunningError, EngineStartError
+from streamdev.errors import EngineNotRunningError, EngineStartError, InvalidInputError
 from streamdev.paths import StateDir, user_cache
 
 START_TIMEOUT_S = 180.0
 _TO_USE_IT = "To use it: ./dev.py down --keep, then ./dev.py up"
+_START = "Start it: ./dev.py up"
 
 
 def why_not(*, environ: Mapping[str, str]) -> str | None:
@@ -191,6 +193,27 @@ class ComposeEngine:
             return None
         return compose_files.volume_name(self.project) if there else None
 
+    def debugger(self, progress: Progress) -> str:
+        """The folder in the container that ``debugpy`` is in, put there at the first call."""
+        from streamdev.engine.environment import debugger_folder
+
+        if compose_files.executor_of(self.environ) == "docker":
+            raise InvalidInputError(
+                "Handlers in AWS's own images (STREAMDEV_EXECUTOR=docker) can't be debugged.",
+                hint="Run them as processes: unset it, then ./dev.py down --keep; ./dev.py up",
+            )
+        record = self._record()
+        with connected(self.environ) as client:
+            container = find_container(client, self.project)
+            if record is None or container is None:
+                raise EngineNotRunningError("The engine is not running.", hint=_START)
+            folder = debugger_folder(
+                progress,
+                python_version=record.detail["python"],
+                platform=record.detail["platform"],
+            )
+            return copy_folder(container, folder)
+
     # -- starting ------------------------------------------------------------------------
 
     def _record(self) -> EngineRecord | None:
@@ -259,4 +282,5 @@ def _info(record: EngineRecord, container: Container) -> EngineInfo:
         started_at=record.started,
         has_plugins=True,
         detail={"container": str(container.name), "health": health} | record.detail,
+        debug_port=record.debug_port,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamdev.engine.base import DEFAULT_PORT, HOST, MARK
-from streamdev.engine.ports import is_free
+from streamdev.engine.ports import DEBUG_PORTS, is_free
 from streamdev.engine.record import checkout_mark
 from streamdev.engine.variables import common_variables, loop_variables, mapping_variables
 from streamdev.errors import EngineStartError, InvalidInputError
@@ -27,7 +27,6 @@ EXECUTORS = ("process", "docker")
 # LocalStack's own ports for services, beside its gateway: 4510 to 4559 with 4566.
 FIRST_SERVICE_PORT = 4510
 SERVICE_PORTS = 50
-DEBUG_PORTS = 10
 
 
 @dataclass(frozen=True)

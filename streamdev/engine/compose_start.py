@@ -97,6 +97,7 @@ class ComposeStart:
             port=port,
             started_at=datetime.now(UTC).isoformat(),
             version=image.version,
+            debug_port=block.first_debug_port,
             detail={
                 "image": f"{image.name} ({image.id.removeprefix('sha256:')[:12]})",
                 "service ports": f"{block} (debuggers: {block.first_debug_port}-{block.last})",

@@ -199,6 +199,35 @@ def write_marker(container: Container, marker: dict[str, str]) -> None:
     container.put_archive(folder, packed.getvalue())
 
 
+def copy_folder(container: Container, folder: Path) -> str:
+    """Put a folder into the container, unless it is there; return where it is.
+
+    Args:
+        container: It runs.
+        folder: Its name tells what is in it.
+    """
+    target = f"/tmp/streamdev-{folder.name}"
+    done = f"{target}/.complete"
+    with contextlib.suppress(NotFound):
+        container.get_archive(done)
+        return target
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(folder, target.lstrip("/"), filter=_readable)
+        # Last, so that a copy that was cut off does not count.
+        archive.addfile(tarfile.TarInfo(done.lstrip("/")))
+    container.put_archive("/", packed.getvalue())
+    return target
+
+
+def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """For the container's user, whoever that is."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode |= 0o555 if entry.isdir() else 0o444
+    return entry
+
+
 def has_volume(client: docker.DockerClient, project: str) -> bool:
     """Whether the project has data from before."""
     return any(True for _ in _volumes(client, project))

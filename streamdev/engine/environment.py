@@ -99,20 +99,37 @@ def handler_runtime(
     Raises:
         EngineStartError: It can't be made.
     """
+    what = f"The handlers' runtime for Python {python_version or _minor()}"
+    return _flat_folder("runtime", what, progress, python_version, platform)
+
+
+def debugger_folder(
+    progress: Progress, *, python_version: str | None = None, platform: str | None = None
+) -> Path:
+    """A flat folder with ``debugpy``; arguments and errors as of `handler_runtime`."""
+    return _flat_folder("debugpy", "The debugger debugpy", progress, python_version, platform)
+
+
+def _flat_folder(
+    name: str,
+    what: str,
+    progress: Progress,
+    python_version: str | None,
+    platform: str | None,
+) -> Path:
     minor = python_version or _minor()
     target = None
     if platform is not None or minor != _minor():
         here = container_platform(this_platform.machine())
         target = Target(minor, platform or here)
-    lock = lock_file("runtime")
+    lock = lock_file(name)
     where = target.platform if target else f"{sys.platform}-{this_platform.machine()}"
-    what = f"The handlers' runtime for Python {minor}"
 
     def build(folder: Path) -> None:
         progress.step("Installing " + what[0].lower() + what[1:])
         install_flat(folder, lock, python=_base_python(), target=target, what=what)
 
-    folder = user_cache() / f"runtime-py{minor}-{where}-{lock_hash(lock)}"
+    folder = user_cache() / f"{name}-py{minor}-{where}-{lock_hash(lock)}"
     return make_once(folder, build, what=what, progress=progress)
 
 

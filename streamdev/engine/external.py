@@ -88,3 +88,15 @@ class ExternalEngine:
         """Nothing: its log is not ours to read. What handlers print is in CloudWatch Logs."""
         del since, follow, stop
         return iter(())
+
+    def debugger(self, progress: Progress) -> str:
+        """Refuse: its handlers are not ours to start.
+
+        Raises:
+            InvalidInputError: Always.
+        """
+        del progress
+        raise InvalidInputError(
+            "Handlers of an external engine can't be debugged: streamdev does not start them.",
+            hint="Use an engine of streamdev's: ./dev.py up --engine host",
+        )

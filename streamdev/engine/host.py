@@ -129,6 +129,12 @@ class HostEngine:
             self.state.log, since=since, follow=follow, stop=stop, alive=alive
         )
 
+    def debugger(self, progress: Progress) -> str:
+        """The folder that ``debugpy`` is in."""
+        from streamdev.engine.environment import debugger_folder
+
+        return str(debugger_folder(progress))
+
     def recent_output(self) -> str:
         """The last lines of the log, as the end of an error message."""
         lines = logfile.tail(self.state.log)
@@ -180,6 +186,7 @@ class HostEngine:
             port=port,
             started_at=datetime.now(UTC).isoformat(),
             version=environment.localstack_version,
+            debug_port=ports.debug_port(port),
             detail={
                 "python": f"{environment.python_version} ({environment.base_python})",
                 "java": str(parts.java_home or "LocalStack's own"),
@@ -278,6 +285,7 @@ def _info(record: EngineRecord) -> EngineInfo:
         started_at=record.started,
         has_plugins=True,
         detail={"pid": str(record.pid)} | record.detail,
+        debug_port=record.debug_port,
     )
 
 

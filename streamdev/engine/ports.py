@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from streamdev.engine.base import HOST, MARK
+from streamdev.engine.base import DEFAULT_PORT, HOST, MARK
 from streamdev.errors import EngineStartError
 
 
@@ -33,6 +33,17 @@ class PortHolder:
         if self.pid is None:
             return "a process of another user"
         return f"pid {self.pid}: {self.command}"
+
+
+# The ten ports for debuggers begin here where the engine is on port 4566.
+FIRST_DEBUG_PORT = 4550
+DEBUG_PORTS = 10
+
+
+def debug_port(port: int) -> int:
+    """The first of the ten ports for debuggers: moved as far as ``port`` is from 4566."""
+    wanted = FIRST_DEBUG_PORT + port - DEFAULT_PORT
+    return wanted if 1024 <= wanted <= 65_536 - DEBUG_PORTS else FIRST_DEBUG_PORT
 
 
 def is_free(port: int) -> bool:

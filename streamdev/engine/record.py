@@ -31,6 +31,7 @@ class EngineRecord:
             the same number that was created at another time is another process.
         ready: Whether it came up; ``False`` while it starts.
         detail: What a person wants to know (interpreter, database, container).
+        debug_port: The first of the ports that are left free for debuggers.
     """
 
     engine: EngineName
@@ -43,6 +44,7 @@ class EngineRecord:
     pid_created: float | None = None
     ready: bool = False
     detail: dict[str, str] = field(default_factory=dict)
+    debug_port: int | None = None
 
     @property
     def started(self) -> datetime:

@@ -11,6 +11,8 @@ from localstack.services.edge import ROUTER
 
 from streamdev import __version__
 from streamdev.plugins import dynamodb, log, mapping
+from streamdev.plugins.executor import debugging, warm
+from streamdev.plugins.executor.debug_session import Request as DebugRequest
 from streamdev.plugins.mapping.worker import MappingWorker
 
 
@@ -78,6 +80,36 @@ class ControlResource:
             return _json({"error": "Expected an object with an object 'redact'."}, status=400)
         log.set_redaction({table: frozenset(names) for table, names in redact.items()})
         return {"redact": {table: sorted(names) for table, names in redact.items()}}
+
+    @route("/_streamdev/functions/<name>/warm", methods=["POST"])
+    def warm(self, _request: Request, name: str) -> Any:
+        """Have an update of the function that comes now start warm."""
+        warm.announce(name)
+        return {"function": name}
+
+    @route("/_streamdev/debug", methods=["GET"])
+    def debug_sessions(self, _request: Request) -> Any:
+        """The functions that are being debugged."""
+        return _json(debugging.states())
+
+    @route("/_streamdev/debug/<name>", methods=["POST"])
+    def debug(self, request: Request, name: str) -> Any:
+        """Begin to debug a function, or go on with it."""
+        try:
+            asked = DebugRequest(function=name, **request.get_json())
+        except TypeError as error:
+            return _json({"error": str(error)}, status=400)
+        try:
+            debugging.open_session(asked)
+        except debugging.DebuggingError as error:
+            return _json({"error": str(error)}, status=409)
+        return {"function": name}
+
+    @route("/_streamdev/debug/<name>/<owner>", methods=["DELETE"])
+    def end_debugging(self, _request: Request, name: str, owner: str) -> Any:
+        """Begin to end a session; it is over when it is no longer listed."""
+        debugging.close_session(name, owner)
+        return {"function": name}
 
 
 def _describe(worker: MappingWorker) -> dict[str, Any]:

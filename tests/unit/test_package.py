@@ -236,3 +236,23 @@ def test_a_requirement_that_can_not_be_had_is_told(source: Path, build: Build) -
 def test_an_empty_requirements_file_needs_nothing(source: Path, build: Build) -> None:
     (source / "requirements.txt").write_text("# nothing yet\n")
     assert names(build()) == ["handler.py", "requirements.txt"]
+
+
+def test_a_package_made_from_an_older_one_has_the_same_bytes(source: Path, build: Build) -> None:
+    (source / "big.py").write_text("".join(f"x{n} = {n}\n" for n in range(5_000)))
+    (source / "gone.py").write_text("")
+    build()
+    (source / "handler.py").write_text(HANDLER + "# edited\n")
+    (source / "new.py").write_text("")
+    edited = build()
+    assert edited.path.read_bytes() == build(out="from-nothing").path.read_bytes()
+    # Nothing but a removal: all entries are taken over.
+    (source / "gone.py").unlink()
+    removed = build()
+    assert removed.path.read_bytes() == build(out="from-nothing-again").path.read_bytes()
+    with zipfile.ZipFile(removed.path) as archive:
+        assert archive.testzip() is None
+    # An older zip that is broken is no help, and no harm.
+    removed.path.write_bytes(b"broken")
+    (source / "new.py").write_text("# edited\n")
+    assert build().path.read_bytes() == build(out="once-more").path.read_bytes()

@@ -16,6 +16,8 @@ from localstack.services.lambda_.invocation.lambda_service import LambdaService
 from localstack.services.lambda_.lambda_utils import HINT_LOG
 from localstack.utils.patch import patch
 
+from streamdev.plugins.executor import debugging, warm
+
 _FILES = 16_384
 
 
@@ -26,6 +28,8 @@ def install() -> None:
     patch(ExecutionEnvironment.invoke)(_pass_on_client_context)
     patch(LambdaService.stop_version)(_stop_version)
     patch(LambdaService.update_version)(_update_version)
+    warm.install()
+    debugging.install()
     # Each handler takes four file descriptors here; many systems give a process 1,024.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)

@@ -1,8 +1,9 @@
 """The first thing a handler's process runs: makes it look as on AWS, then gives it to the runtime.
 
-Started as ``python -S bootstrap.py PARENT CLIENT SEARCH``: the process id of LocalStack, the file
-of streamdev's own Runtime API client (with a question mark in front: only where AWS's is
-missing), and the folders to import from, first to last, before the standard library.
+Started as ``python -S bootstrap.py PARENT CLIENT SEARCH [DEBUGGER]``: the process id of
+LocalStack, the file of streamdev's own Runtime API client (with a question mark in front: only
+where AWS's is missing), and the folders to import from, first to last, before the standard
+library; while the function is being debugged, also how, as JSON (``function.Debugger``).
 Imports nothing of streamdev, and nothing that a handler would then find loaded on AWS only.
 """
 
@@ -59,6 +60,41 @@ def _restore_site_builtins() -> None:
     builtins.help = _sitebuiltins._Helper()
 
 
+def _listen_for_debugger(settings: str) -> None:
+    """Let a debugger attach, and wait for it if asked to.
+
+    Files are known to the debugger by their place in the handler's own folder, whatever folder
+    they were unpacked to; a mapping of its own may call that /var/task, as it is on AWS.
+    """
+    import json
+
+    debugger = json.loads(settings)
+    before = dict(os.environ)
+    # Last: what the handler imports is what it would import without.
+    sys.path.append(debugger["folder"])
+    # It would print a page about the standard library, which nobody wants to step through.
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    import debugpy
+    import debugpy.server
+    import pydevd_file_utils as files
+
+    task_root = os.environ["LAMBDA_TASK_ROOT"]
+    set_up = files.setup_client_server_paths
+
+    def set_up_paths(paths: "list[tuple[str, str]]") -> None:
+        given = [(here, task_root if there == "/var/task" else there) for here, there in paths]
+        set_up([(debugger["source"], task_root), *given])
+
+    files.setup_client_server_paths = set_up_paths
+    set_up_paths([])
+    debugpy.configure(subProcess=False)
+    debugpy.listen((debugger["host"], debugger["port"]))
+    os.environ.clear()
+    os.environ.update(before)
+    if debugger["wait"]:
+        debugpy.wait_for_client()
+
+
 def _run_awslambdaric(address: str, handler: str) -> bool:
     """Run AWS's own runtime client; false where it is not installed."""
     try:
@@ -88,7 +124,7 @@ def _run_own_client(path: str, address: str, handler: str) -> None:
 
 def main() -> None:
     """Set the process up and run the handler until the environment is ended."""
-    _, parent, client, search = sys.argv
+    _, parent, client, search, *debugger = sys.argv
     _die_with_parent(int(parent))
     _limit_files()
     runtime_dir = os.environ.get("LAMBDA_RUNTIME_DIR")
@@ -102,6 +138,8 @@ def main() -> None:
         del os.environ["LC_CTYPE"]
     sys.stdout.reconfigure(errors="strict")  # type: ignore[union-attr]
     sys.argv[1:] = []
+    if debugger:
+        _listen_for_debugger(debugger[0])
     address, handler = os.environ["AWS_LAMBDA_RUNTIME_API"], os.environ["_HANDLER"]
     if client.startswith("?") and _run_awslambdaric(address, handler):
         return

@@ -76,6 +76,18 @@ class Environment:
         self._killed = False
         self._init_failure: MakeFailure | None = None
         self._temp_dir: Path | None = None
+        #: Set when it has ended: nothing runs in it any more, nor will.
+        self.ended = threading.Event()
+
+    @property
+    def function_name(self) -> str:
+        """Its function's name."""
+        return self._function.name
+
+    @property
+    def task_root(self) -> Path:
+        """Where its function's package is."""
+        return self._function.task_root
 
     def start(self) -> Failure | None:
         """Start the process and wait until its handler is loaded.
@@ -114,6 +126,12 @@ class Environment:
             return self._invoke(request)
         finally:
             self._leave()
+
+    def count_init(self) -> None:
+        """Have the next invocation be no cold start."""
+        with self._lock:
+            if self._process is not None:
+                self._process.used = True
 
     def stop(self) -> None:
         """End the environment; an invocation that runs is let finish, and not waited for."""
@@ -154,6 +172,7 @@ class Environment:
         self._end_process(grace)
         if self._temp_dir is not None:
             shutil.rmtree(self._temp_dir, ignore_errors=True)
+        self.ended.set()
 
     def _end_process(self, grace: float = 0.0) -> None:
         with self._lock:

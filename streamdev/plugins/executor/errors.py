@@ -32,6 +32,17 @@ class Failure:
     status: str = "error"
     lines: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """What it was, and on a second line the last frame of the trace where there is one."""
+        try:
+            error = json.loads(self.payload)
+            trace = [str(line).strip() for line in error.get("stackTrace") or ()]
+            first = f"{error['errorType']}: {error['errorMessage']}"
+        except (ValueError, KeyError, AttributeError):
+            return self.payload.decode("utf-8", "replace")
+        return "\n".join([first, *trace[-1:]])
+
 
 class EnvironmentStoppedError(Exception):
     """The environment was ended from outside while it worked (the engine stops)."""

@@ -9,8 +9,30 @@ from typing import Literal
 
 InitializationType = Literal["on-demand", "provisioned-concurrency"]
 
+NO_TIMEOUT = 24 * 3600
+"""Seconds that a function may take while it is being debugged: as good as any time."""
+
 WriteOutput = Callable[[str, str | None, bytes], None]
 """Takes handler output: function name, request id (``None`` during init), bytes."""
+
+
+@dataclass(frozen=True)
+class Debugger:
+    """How a handler's process waits for a debugger.
+
+    Attributes:
+        host: Where debugpy listens.
+        port: The port it listens on.
+        folder: Where ``debugpy`` can be imported from; the handler may, too, after all else.
+        source: The handler's folder as the debugger knows it, in place of its task root.
+        wait: Whether the handler is loaded only when a debugger is there.
+    """
+
+    host: str
+    port: int
+    folder: str
+    source: str
+    wait: bool
 
 
 @dataclass(frozen=True)
@@ -26,6 +48,7 @@ class Function:
         task_root: Folder with the unzipped package.
         layers: Folders with the unzipped layers, the one that is searched first last.
         environment: The variables the function's owner set.
+        debugger: Set while it is being debugged; then its memory is not limited.
     """
 
     name: str
@@ -39,6 +62,7 @@ class Function:
     task_root: Path
     layers: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    debugger: Debugger | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -28,11 +29,12 @@ class MemoryGauge:
 
     Args:
         pid: The process.
-        limit: Bytes of resident memory it may have together with its descendants.
+        limit: Bytes of resident memory it may have together with its descendants; ``None``
+            where any will do.
     """
 
-    def __init__(self, pid: int, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, pid: int, limit: int | None) -> None:
+        self._limit = sys.maxsize if limit is None else limit
         self._status = Path(f"/proc/{pid}/status")
         self._descendants: list[psutil.Process] = []
         self._look_again = 0.0

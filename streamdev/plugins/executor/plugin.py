@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import sys
@@ -16,9 +17,13 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 
 from streamdev.plugins import log
 from streamdev.plugins.executor import adjust, registry
+from streamdev.plugins.executor.bytecode import carry_over
 from streamdev.plugins.executor.environment import Environment
+from streamdev.plugins.executor.errors import Failure
 from streamdev.plugins.executor.fallback_runtime import link_from_localstack
 from streamdev.plugins.executor.function import (
+    NO_TIMEOUT,
+    Debugger,
     Function,
     Host,
     InitializationType,
@@ -49,12 +54,20 @@ class RuntimeNotSupportedError(Exception):
 
 
 class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
-    """Runs a function's handler as a local process."""
+    """Runs a function's handler as a local process.
+
+    Attributes:
+        debugger: Set before it is started, where the handler is to be debugged.
+        init_failure: Why init failed, if it did; also the answer to the next invocation.
+    """
+
+    debugger: Debugger | None = None
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002
         super().__init__(id=id, function_version=function_version)
         self._environment: Environment | None = None
         self.client_context: str | None = None
+        self.init_failure: Failure | None = None
 
     def start(self, env_vars: dict[str, str]) -> None:
         """Start the environment and wait until its handler is loaded.
@@ -70,17 +83,31 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
             env_vars.get("AWS_LAMBDA_LOG_FORMAT"),
             env_vars.get("AWS_LAMBDA_LOG_LEVEL"),
         )
+        function, host = _function_of(self.function_version), _host()
+        if self.debugger is not None:
+            function = dataclasses.replace(function, timeout=NO_TIMEOUT, debugger=self.debugger)
+            host = dataclasses.replace(host, init_timeout=NO_TIMEOUT)
         self._environment = Environment(
-            _function_of(self.function_version),
-            _host(),
+            function,
+            host,
             logs,
             log.output,
             cast(InitializationType, _PROVISIONED if kind == _PROVISIONED else "on-demand"),
         )
         registry.add(self._environment)
-        failure = self._environment.start()
+        self.init_failure = failure = self._environment.start()
         if failure is not None and kind == _PROVISIONED and adjust.provisioning_can_fail():
             raise StatusErrorException("Environment startup failed", payload=failure.payload)
+
+    def count_init(self) -> None:
+        """Have the next invocation be no cold start: the init was before, and nobody waited."""
+        if self._environment is not None:
+            self._environment.count_init()
+
+    def kill(self) -> None:
+        """End the environment now, whatever it does."""
+        if self._environment is not None:
+            self._environment.kill()
 
     def stop(self) -> None:
         """End the environment, after the invocation that runs in it if one does."""
@@ -147,7 +174,10 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
             )
             LOG.warning(message)
             log.emit("runtime.differs", function=name, runtime=runtime, runs=f"python{version}")
+        before = registry.code_of(name)
         settings.code.prepare_for_execution()
+        if before is not None:
+            carry_over(before, Path(settings.code.get_unzipped_code_location()))
         for layer in settings.layers or ():
             layer.code.prepare_for_execution()
 

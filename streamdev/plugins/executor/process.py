@@ -60,7 +60,8 @@ class HandlerProcess:
                 self._process = start_handler(
                     function, host, variables(self.api.address), write_end
                 )
-                self.memory = MemoryGauge(self._process.pid, function.memory_mib * MIB)
+                limit = None if function.debugger else function.memory_mib * MIB
+                self.memory = MemoryGauge(self._process.pid, limit)
         except BaseException:
             self.api.close()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from weakref import WeakSet
 
 from streamdev.plugins.executor.environment import Environment
@@ -26,6 +27,24 @@ def add(environment: Environment) -> None:
         if _ending:
             raise EnvironmentStoppedError("the engine stops")
         _environments.add(environment)
+
+
+def users(task_root: Path) -> list[Environment]:
+    """The environments that run the code in this folder."""
+    with _lock:
+        return [
+            environment
+            for environment in _environments
+            if environment.task_root == task_root and not environment.ended.is_set()
+        ]
+
+
+def code_of(function: str) -> Path | None:
+    """A folder with code that the function called ``function`` runs now; the newest of them."""
+    with _lock:
+        roots = {one.task_root for one in _environments if one.function_name == function}
+    there = [root for root in roots if root.is_dir()]
+    return max(there, key=lambda root: root.stat().st_mtime, default=None)
 
 
 def end_all() -> None:

@@ -6,12 +6,14 @@ On Linux a handler asks the kernel to be killed when its parent ends, and there 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -73,6 +75,8 @@ class Command:
             str(_OWN_CLIENT) if host.own_client else f"?{_OWN_CLIENT}",
             ":".join(str(path) for path in search),
         ]
+        if function.debugger:
+            self._arguments.append(json.dumps(asdict(function.debugger)))
         self._variables = dict(variables)
         self._folder = function.task_root
         self._output = output

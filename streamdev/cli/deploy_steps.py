@@ -1,0 +1,93 @@
+"""Steps of a deploy that `deploy` and `watch` have in common."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from streamdev.cli.context import Context
+from streamdev.errors import TimedOutError
+from streamdev.paths import user_cache
+
+if TYPE_CHECKING:
+    from streamdev.config.models import Function
+    from streamdev.deploy.changes import Change
+    from streamdev.deploy.package import Package
+    from streamdev.deploy.requirements import Target
+    from streamdev.engine.base import EngineInfo
+
+LOCK_TIMEOUT_S = 600
+
+
+@contextmanager
+def deploy_lock(ctx: Context) -> Iterator[None]:
+    """One deploy of a checkout at a time."""
+    from filelock import FileLock, Timeout
+
+    ctx.state.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(ctx.state.root / "deploy.lock")
+    try:
+        lock.acquire(timeout=LOCK_TIMEOUT_S)
+    except Timeout as error:
+        raise TimedOutError(
+            f"Another deploy of this project has not ended for {LOCK_TIMEOUT_S} s.",
+            hint="See what it waits for, or end it (Ctrl-C), and deploy again.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def package_of(ctx: Context, info: EngineInfo | None, function: Function) -> Package:
+    """The function's package, made anew if anything in it changed.
+
+    Raises:
+        DeployError: It can't be made; the message says where.
+    """
+    from streamdev.deploy.package import build_package
+
+    target = target_of(info, function)
+    return build_package(function, target, ctx.state.packages, user_cache(ctx.environ))
+
+
+def target_of(info: EngineInfo | None, function: Function) -> Target:
+    """Where the function will run: the engine says so, else it is this interpreter.
+
+    An ``external`` engine, and Docker's executor, are taken to run it as AWS does: in the
+    runtime it names, on Linux.
+    """
+    from streamdev.deploy.requirements import Target
+
+    here = Target.of_this_process()
+    if info is None:
+        return here
+    own = function.runtime.removeprefix("python")
+    if info.name == "external":
+        return Target(own, None if sys.platform.startswith("linux") else "linux")
+    platform = info.detail.get("platform")
+    if info.detail.get("executor") == "docker":
+        return Target(own, platform)
+    said = re.match(r"\d+\.\d+", info.detail.get("python", ""))
+    return Target(said[0] if said else here.python, platform)
+
+
+def start_warm(ctx: Context, info: EngineInfo, change: Change) -> None:
+    """If the change is about to update a function, have that load before its old code goes.
+
+    One with provisioned concurrency has its own way of that.
+    """
+    from streamdev.deploy.changes import Action
+    from streamdev.deploy.resources import FunctionResource
+
+    function = change.resource
+    if (
+        info.has_plugins
+        and change.action is Action.UPDATE
+        and isinstance(function, FunctionResource)
+        and function.provisioned_concurrency is None
+    ):
+        ctx.gateway.control.warm(function.name)
