@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.bench import __main__ as bench
+from scripts.bench import requests
 from scripts.bench.report import Report
 from scripts.bench.subjects import Streamdev
 
@@ -18,6 +19,7 @@ def test_engines_stand_in_one_table_with_ratios_to_the_host(
         subject.close()
 
     monkeypatch.setattr(bench, "_measure_streamdev", measure)
+    monkeypatch.setattr(requests, "measure", lambda *_: None)
     ended = CliRunner().invoke(bench.main, ["--engine", "compose", "--no-peers"])
     assert ended.exit_code == 0, ended.output
     assert ended.stdout.splitlines() == [
