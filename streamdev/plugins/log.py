@@ -225,5 +225,9 @@ def output(function: str, request_id: str | None, data: bytes) -> None:
 
 
 def set_redaction(tables: lines.Redaction) -> None:
-    """Mask these attributes (names, by table) in all events from now on."""
-    _get_writer().redaction = {table: frozenset(names) for table, names in tables.items()}
+    """Mask these attributes (names, by table) in all events from now on; other tables' stay."""
+    writer = _get_writer()
+    writer.redaction = {
+        **writer.redaction,
+        **{table: frozenset(names) for table, names in tables.items()},
+    }

@@ -56,6 +56,7 @@ def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     """
     project = create_project(tmp_path_factory.mktemp("project"), free_port(), engine)
     shutil.copy(REPOSITORY / "pipelines.toml", project.root)
+    shutil.copytree(REPOSITORY / "samples", project.root / "samples")
     shutil.copytree(
         REPOSITORY / "lambda_src",
         project.root / "lambda_src",
