@@ -14,7 +14,7 @@ import click
 from rich.text import Text
 
 from streamdev.cli.context import Context, pass_context
-from streamdev.cli.options import common_options
+from streamdev.cli.options import common_options, complete_pipelines
 from streamdev.cli.progress import TerminalProgress
 from streamdev.errors import TimedOutError
 from streamdev.paths import user_cache
@@ -71,7 +71,7 @@ class DeployResult:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_pipelines)
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, do nothing.")
 @click.option(
     "--replace",

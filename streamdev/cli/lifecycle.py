@@ -111,7 +111,10 @@ def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
             )
         )
     ctx.out.print(
-        Text("Next: ./dev.py put-item id=123 name='John Doe'    ./dev.py logs -f", style="dim")
+        Text(
+            ctx.named("Next: ./dev.py put-item id=123 name='John Doe'    ./dev.py logs -f"),
+            style="dim",
+        )
     )
 
 

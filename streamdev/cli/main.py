@@ -16,7 +16,7 @@ import click
 from rich.text import Text
 
 from streamdev import __version__
-from streamdev.cli.context import Context
+from streamdev.cli.context import CHECKOUT_PROGRAM, Context, program_name
 from streamdev.cli.exit_codes import ExitCode, exit_code_of
 from streamdev.cli.options import common_options
 from streamdev.errors import StreamdevError
@@ -37,6 +37,7 @@ _MODULES = (
     "dead_letters",
     "environment",
     "doctor",
+    "init",
 )
 
 
@@ -83,11 +84,12 @@ class Commands(click.Group):
 def verbatim_examples(text: str | None) -> str | None:
     """Keep the line breaks of a help text's ``Example:`` or ``Examples:`` block.
 
-    Click wraps paragraphs, unless they begin with a line that holds a backspace character.
+    Click wraps paragraphs, unless they begin with a line that holds a backspace character. The
+    command is called as its user calls it.
     """
     if text is None or "\b" in text:
         return text
-    text = cleandoc(text)
+    text = cleandoc(text).replace(CHECKOUT_PROGRAM, program_name(sys.argv[0]))
     words, colon, examples = text.partition("\nExamples:\n")
     if not colon:
         words, colon, examples = text.partition("\nExample:\n")
@@ -124,7 +126,7 @@ def run(args: Sequence[str] | None = None, context: Context | None = None) -> in
     try:
         result = cli.main(
             args=None if args is None else list(args),
-            prog_name="dev.py",
+            prog_name=context.program.removeprefix("./"),
             obj=context,
             standalone_mode=False,
         )
@@ -132,7 +134,7 @@ def run(args: Sequence[str] | None = None, context: Context | None = None) -> in
         context.err.print("Interrupted.")
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show(file=context.stderr)
+        error.show(file=context.words)
         return ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.FAILED
     except StreamdevError as error:
         _show(context, error.message, error.hint)

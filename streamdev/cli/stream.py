@@ -142,7 +142,9 @@ def _records(
         if not follow:
             return
         time.sleep(PAUSE_S)
-    ctx.err.print(Text(f"The stream of {target.table} was turned off.", "dim"))
+    ctx.err.print(
+        Text(f"The stream of {target.table} was turned off, or its table deleted.", "dim")
+    )
 
 
 COMMANDS: list[click.Command] = [stream]

@@ -118,9 +118,14 @@ def compose_file(project_root: Path) -> Path:
         raise InvalidInputError(
             f"{theirs} can't be read: {error}", hint="Make it readable, or move it away."
         ) from error
+    return own_file(FILE_NAME)
+
+
+def own_file(name: str) -> Path:
+    """streamdev's own Compose file of that name: of the checkout, else as it was installed."""
     package = Path(streamdev.__file__).resolve().parent
-    checkout = package.parent / FILE_NAME
-    return checkout if checkout.is_file() else package / "engine" / FILE_NAME
+    checkout = package.parent / name
+    return checkout if checkout.is_file() else package / "engine" / name
 
 
 def files_in_force(file: Path, executor: str, engine_file: Path) -> list[Path]:
@@ -133,7 +138,8 @@ def files_in_force(file: Path, executor: str, engine_file: Path) -> list[Path]:
     """
     files = [file]
     if executor == "docker":
-        files.append(file.with_name(EXECUTOR_FILE_NAME))
+        theirs = file.with_name(EXECUTOR_FILE_NAME)
+        files.append(theirs if theirs.is_file() else own_file(EXECUTOR_FILE_NAME))
     files.append(engine_file)
     # Compose itself takes it only where no file is named. The user's wishes come last.
     override = file.with_name(OVERRIDE_FILE_NAME)

@@ -69,6 +69,12 @@ def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         project.run("down", check=False)
 
 
+@pytest.fixture(scope="session")
+def streamdev_config(project: Project) -> Path:
+    """streamdev's own pytest plugin works with the session's project and its engine."""
+    return project.root / "pipelines.toml"
+
+
 @pytest.fixture
 def new_project(engine: str, tmp_path: Path) -> Iterator[Callable[[str], Project]]:
     """Makes projects whose engines are down; what they start is ended after the test."""
