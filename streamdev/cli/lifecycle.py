@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -110,12 +111,10 @@ def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
                 f": table {pipeline.table.name} → function {pipeline.function.name}",
             )
         )
-    ctx.out.print(
-        Text(
-            ctx.named("Next: ./dev.py put-item id=123 name='John Doe'    ./dev.py logs -f"),
-            style="dim",
-        )
-    )
+    first = next(iter(pipelines))
+    key = " ".join(f"{shlex.quote(key.name)}=1" for key in first.table.keys)
+    write = "seed" if first.seed else f"put-item {key}"
+    ctx.out.print(Text(ctx.named(f"Next: ./dev.py {write}    ./dev.py logs -f"), style="dim"))
 
 
 @click.command()

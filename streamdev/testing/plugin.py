@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         stop_engine(run)
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with the project or the engine in a line or two, without a traceback."""
+    from streamdev.errors import StreamdevError
+
+    try:
+        yield
+    except StreamdevError as error:
+        pytest.fail("\n".join(filter(None, (error.message, error.hint))), pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def streamdev_config(pytestconfig: pytest.Config) -> Path:
     """The pipelines.toml in force; override this fixture to use another.
@@ -68,7 +80,8 @@ def streamdev_config(pytestconfig: pytest.Config) -> Path:
     """
     from streamdev.testing.session import find_config
 
-    return find_config(pytestconfig.invocation_params.dir, pytestconfig.rootpath)
+    with _told():
+        return find_config(pytestconfig.invocation_params.dir, pytestconfig.rootpath)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +90,8 @@ def streamdev_engine(pytestconfig: pytest.Config, streamdev_config: Path) -> Ses
     from streamdev.testing.session import start_engine
 
     engine = pytestconfig.getoption("--streamdev-engine")
-    return start_engine(streamdev_config, engine, pytestconfig.stash[_RUN])
+    with _told():
+        return start_engine(streamdev_config, engine, pytestconfig.stash[_RUN])
 
 
 @pytest.fixture
@@ -94,7 +108,8 @@ def streamdev_pipelines(
     made: list[TestedPipeline] = []
 
     def make(name: str | None = None, *, config: Path | None = None) -> TestedPipeline:
-        pipeline = deployed(streamdev_engine, name, config)
+        with _told():
+            pipeline = deployed(streamdev_engine, name, config)
         made.append(pipeline)
         return pipeline
 

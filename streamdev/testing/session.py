@@ -54,10 +54,16 @@ class SessionEngine:
 
 
 def quiet_context(config: Path, engine: str | None, port: int | None = None) -> Context:
-    """What commands work with, printing nothing."""
+    """What commands work with, printing nothing.
+
+    Raises:
+        InvalidInputError: ``STREAMDEV_PORT`` is none.
+    """
     environ = dict(os.environ)
-    if port is None and environ.get("STREAMDEV_PORT"):
-        port = int(environ["STREAMDEV_PORT"])
+    if port is None and (given := environ.get("STREAMDEV_PORT")):
+        if not given.isdecimal():
+            raise InvalidInputError(f"STREAMDEV_PORT is '{given}', which is no port.")
+        port = int(given)
     name = engine or environ.get("STREAMDEV_ENGINE") or "auto"
     settings = Settings(
         config=config,

@@ -89,7 +89,7 @@ def test_a_new_project_works_at_once(installed: Installed, engine: str) -> None:
     assert "dev.py" not in run("streamdev", "put-item", "--help").stdout
 
     up = run("make", "up")
-    assert "Next: streamdev put-item" in up.stdout
+    assert "Next: streamdev seed" in up.stdout
     put = run("streamdev", "put-item", "id=1", "product=tea", "quantity:=2", "--wait")
     assert put.stdout.startswith("INSERT 1 by orders  ok")
     assert "4 items written to Orders" in run("make", "seed").stderr

@@ -45,6 +45,8 @@ def test_without_a_pipelines_file_it_says_where_it_looked(
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*There is no pipelines.toml in *or above it."])
+    assert "Traceback" not in result.stdout.str()
+    assert "streamdev/testing/" not in result.stdout.str()
 
 
 def test_a_copy_shares_no_name_with_the_pipeline(tmp_path: Path) -> None:
