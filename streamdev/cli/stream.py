@@ -17,7 +17,12 @@ from streamdev.cli.item_output import print_document
 from streamdev.cli.item_target import Target, find_target, target_options
 from streamdev.cli.logs import moment
 from streamdev.cli.options import common_options
-from streamdev.errors import EngineNotRunningError, InvalidInputError, NotFoundError
+from streamdev.errors import (
+    EngineNotRunningError,
+    InvalidInputError,
+    NotFoundError,
+    StreamdevError,
+)
 from streamdev.observe.names import Names
 from streamdev.observe.raw import raw_lines
 
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from streamdev.aws.stream_tail import Start, Tail
 
 PAUSE_S = 0.25
+# How long an engine may take to be down after it no longer answers.
+STOPPING_S = 20.0
 # DynamoDB Local stamps records with the minute they were written in.
 STAMP_S = 60
 
@@ -130,9 +137,9 @@ def _records(
             raise NotFoundError(
                 f"The stream of {target.table} is gone: its table was deleted, or has a new one."
             ) from error
-        except EngineNotRunningError:
-            # Stopped is no error; where it died, running() says how.
-            if ctx.engine.running() is not None:
+        except StreamdevError:
+            # While it is being stopped, calls fail in many ways; that is no error.
+            if not _stopped(ctx):
                 raise
             ctx.err.print(Text("The engine was stopped.", "dim"))
             return
@@ -145,6 +152,27 @@ def _records(
     ctx.err.print(
         Text(f"The stream of {target.table} was turned off, or its table deleted.", "dim")
     )
+
+
+def _stopped(ctx: Context) -> bool:
+    """Whether the engine was stopped, or is being stopped and soon will be.
+
+    Raises:
+        EngineNotRunningError: It died; the message says how.
+    """
+    deadline = time.monotonic() + STOPPING_S
+    while True:
+        died: EngineNotRunningError | None = None
+        try:
+            if ctx.engine.running() is None:
+                return True
+        except EngineNotRunningError as error:
+            died = error
+        if time.monotonic() > deadline:
+            if died is not None:
+                raise died
+            return False
+        time.sleep(PAUSE_S)
 
 
 COMMANDS: list[click.Command] = [stream]
