@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from streamdev.cli.context import Context, pass_context
+from streamdev.cli.engines import was_stopped
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.item_output import print_document
 from streamdev.cli.options import common_options, pipeline_option
@@ -198,7 +199,7 @@ def _external(
 
 def _after(ctx: Context, info: EngineInfo) -> None:
     """Say why following ended by itself: the engine was stopped, or died (an error)."""
-    if info.has_plugins and ctx.engine.running() is None:
+    if info.has_plugins and was_stopped(ctx):
         ctx.err.print(Text("The engine was stopped.", "dim"))
 
 

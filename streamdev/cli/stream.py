@@ -12,17 +12,13 @@ from rich.text import Text
 
 from streamdev.aws.errors import AwsNotFoundError
 from streamdev.cli.context import Context, pass_context
+from streamdev.cli.engines import was_stopped
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.item_output import print_document
 from streamdev.cli.item_target import Target, find_target, target_options
 from streamdev.cli.logs import moment
 from streamdev.cli.options import common_options
-from streamdev.errors import (
-    EngineNotRunningError,
-    InvalidInputError,
-    NotFoundError,
-    StreamdevError,
-)
+from streamdev.errors import InvalidInputError, NotFoundError, StreamdevError
 from streamdev.observe.names import Names
 from streamdev.observe.raw import raw_lines
 
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
     from streamdev.aws.stream_tail import Start, Tail
 
 PAUSE_S = 0.25
-# How long an engine may take to be down after it no longer answers.
-STOPPING_S = 20.0
 # DynamoDB Local stamps records with the minute they were written in.
 STAMP_S = 60
 
@@ -139,7 +133,7 @@ def _records(
             ) from error
         except StreamdevError:
             # While it is being stopped, calls fail in many ways; that is no error.
-            if not _stopped(ctx):
+            if not was_stopped(ctx):
                 raise
             ctx.err.print(Text("The engine was stopped.", "dim"))
             return
@@ -152,27 +146,6 @@ def _records(
     ctx.err.print(
         Text(f"The stream of {target.table} was turned off, or its table deleted.", "dim")
     )
-
-
-def _stopped(ctx: Context) -> bool:
-    """Whether the engine was stopped, or is being stopped and soon will be.
-
-    Raises:
-        EngineNotRunningError: It died; the message says how.
-    """
-    deadline = time.monotonic() + STOPPING_S
-    while True:
-        died: EngineNotRunningError | None = None
-        try:
-            if ctx.engine.running() is None:
-                return True
-        except EngineNotRunningError as error:
-            died = error
-        if time.monotonic() > deadline:
-            if died is not None:
-                raise died
-            return False
-        time.sleep(PAUSE_S)
 
 
 COMMANDS: list[click.Command] = [stream]

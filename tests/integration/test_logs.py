@@ -286,9 +286,10 @@ def test_following_ends_when_the_engine_is_stopped(own_project: Project) -> None
         assert "INSERT  1  ok" in first
         own_project.run("down")
         for process in (following, raw):
-            assert process.wait(timeout=60) == ExitCode.OK
+            code = process.wait(timeout=60)
             assert process.stderr is not None
-            assert "The engine was stopped." in process.stderr.read()
+            shown = process.stderr.read()
+            assert (code, "The engine was stopped." in shown) == (ExitCode.OK, True), shown
     assert own_project.run("logs", check=False).exit_code == ExitCode.ENGINE_NOT_RUNNING
 
 
