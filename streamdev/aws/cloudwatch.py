@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from streamdev.aws import names
 from streamdev.aws.errors import AwsNotFoundError
 
 if TYPE_CHECKING:
@@ -59,3 +61,9 @@ def function_log(
         if not following or following == token:
             return
         token = following
+
+
+def delete_log(gateway: Gateway, function: str) -> None:
+    """Delete the function's log group, if there is one."""
+    with suppress(AwsNotFoundError), gateway.errors():
+        gateway.client("logs").delete_log_group(logGroupName=names.log_group(function))

@@ -25,7 +25,7 @@ def destination_arn(service: Service, name: str, region: str) -> str:
 
 
 class Destinations:
-    """Looks up and creates destinations."""
+    """Looks up, creates and deletes destinations."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -60,6 +60,33 @@ class Destinations:
                     self._gateway.client("sns").create_topic(Name=name)
                 case "s3":
                     self._create_bucket(name)
+
+    def delete(self, service: Service, name: str) -> None:
+        """Delete the queue, the topic with its subscriptions, or the bucket with what is in it."""
+        with self._gateway.errors():
+            match service:
+                case "sqs":
+                    self._gateway.client("sqs").delete_queue(
+                        QueueUrl=self._gateway.queues.url(name)
+                    )
+                case "sns":
+                    self._delete_topic(names.topic_arn(name, self._gateway.region))
+                case "s3":
+                    self._delete_bucket(name)
+
+    def _delete_topic(self, arn: str) -> None:
+        client = self._gateway.client("sns")
+        pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+        for subscription in [one for page in pages for one in page["Subscriptions"]]:
+            client.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        client.delete_topic(TopicArn=arn)
+
+    def _delete_bucket(self, name: str) -> None:
+        client = self._gateway.client("s3")
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for found in page.get("Contents", ()):
+                client.delete_object(Bucket=name, Key=found["Key"])
+        client.delete_bucket(Bucket=name)
 
     def _create_bucket(self, name: str) -> None:
         client = self._gateway.client("s3")

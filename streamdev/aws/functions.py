@@ -176,9 +176,13 @@ class Functions:
             self._gateway.client("lambda").tag_resource(Resource=arn, Tags=tags)
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of the function with this ARN."""
-        with self._gateway.errors():
-            return dict(self._gateway.client("lambda").list_tags(Resource=arn).get("Tags", {}))
+        """The tags of the function with this ARN; none where it is gone by now."""
+        try:
+            with self._gateway.errors():
+                response = self._gateway.client("lambda").list_tags(Resource=arn)
+        except AwsNotFoundError:
+            return {}
+        return dict(response.get("Tags", {}))
 
     def delete(self, name: str) -> None:
         """Delete the function with all its versions."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from streamdev.aws.errors import AwsError, AwsNotFoundError
-from streamdev.semantics.records import make_record
+from streamdev.aws.stream_tail import Start, Tail, event_of
 
 if TYPE_CHECKING:
     from streamdev.aws.gateway import Gateway
@@ -31,6 +30,10 @@ class Streams:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+
+    def tail(self, stream_arn: str, start: Start) -> Tail:
+        """A reader of the whole stream, from its oldest record or from now on."""
+        return Tail(self._gateway, stream_arn, start)
 
     def records(
         self, stream_arn: str, shard: str, first: str, last: str
@@ -55,7 +58,7 @@ class Streams:
                     if not page["Records"]:
                         break
                     for raw in page["Records"]:
-                        record = _event(raw, stream_arn, self._gateway.region)
+                        record = event_of(raw, stream_arn, self._gateway.region)
                         number = int(record["dynamodb"]["SequenceNumber"])
                         if number > int(last):
                             break
@@ -114,7 +117,7 @@ class Streams:
                 if not page["Records"]:
                     return
                 for raw in page["Records"]:
-                    yield _event(raw, stream_arn, self._gateway.region)
+                    yield event_of(raw, stream_arn, self._gateway.region)
                 iterator = page.get("NextShardIterator")
         except AwsError as error:
             # DynamoDB Local calls the beginning of a shard trimmed that never had a record.
@@ -147,18 +150,3 @@ class Streams:
             if not following:
                 return None
             start = {"ExclusiveStartShardId": following}
-
-
-def _event(raw: Mapping[str, Any], stream_arn: str, region: str) -> dict[str, Any]:
-    created = raw["dynamodb"]["ApproximateCreationDateTime"]
-    seconds = created.timestamp() if isinstance(created, datetime) else float(created)
-    return make_record(_json(raw), stream_arn=stream_arn, region=region, created=seconds).event
-
-
-def _json(value: Any) -> Any:
-    """boto3 has binary values as bytes; in JSON they are base64."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, Mapping):
-        return {key: _json(inner) for key, inner in value.items()}
-    return [_json(inner) for inner in value] if isinstance(value, list) else value

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 from rich.console import Console
@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "pipelines.toml"
 PIPE_WIDTH = 240
+
+
+#: What messages and examples call the command; ``dev.py`` of a checkout.
+CHECKOUT_PROGRAM = "./dev.py"
+
+
+def program_name(argv0: str) -> str:
+    """What a user calls the command: ``streamdev`` where it is installed, else ``./dev.py``."""
+    return "streamdev" if Path(argv0).stem == "streamdev" else CHECKOUT_PROGRAM
+
+
+class _Renaming:
+    """A stream for words that calls the command what its user calls it."""
+
+    def __init__(self, stream: TextIO, program: str) -> None:
+        self._stream = stream
+        self._program = program
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text.replace(CHECKOUT_PROGRAM, self._program))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @dataclass
@@ -51,6 +74,7 @@ class Context:
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
     cwd: Path = field(default_factory=Path.cwd)
+    program: str = field(default_factory=lambda: program_name(sys.argv[0]))
 
     @cached_property
     def out(self) -> Console:
@@ -60,7 +84,18 @@ class Context:
     @cached_property
     def err(self) -> Console:
         """The console for progress, notes and errors."""
-        return self._console(self.stderr)
+        return self._console(self.words)
+
+    @property
+    def words(self) -> TextIO:
+        """``stderr``, with the command called what its user calls it."""
+        if self.program == CHECKOUT_PROGRAM:
+            return self.stderr
+        return cast(TextIO, _Renaming(self.stderr, self.program))
+
+    def named(self, text: str) -> str:
+        """Words for ``stdout`` with the command called what its user calls it."""
+        return text.replace(CHECKOUT_PROGRAM, self.program)
 
     def _console(self, stream: TextIO) -> Console:
         color = self.settings.color

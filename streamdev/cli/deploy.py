@@ -13,7 +13,7 @@ from rich.text import Text
 
 from streamdev.cli.context import Context, pass_context
 from streamdev.cli.deploy_steps import deploy_lock, package_of, start_warm, target_of
-from streamdev.cli.options import common_options
+from streamdev.cli.options import common_options, complete_pipelines
 from streamdev.cli.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DeployResult:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_pipelines)
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, do nothing.")
 @click.option(
     "--replace",

@@ -39,7 +39,7 @@ def doctor(ctx: Context) -> int:
         mark, style = _MARKS[finding.state]
         ctx.out.print(Text.assemble((f"{mark} {finding.name}", style), f"  {finding.found}"))
         if finding.cure:
-            ctx.out.print(Text(f"    {finding.cure}", style="dim"))
+            ctx.out.print(Text(ctx.named(f"    {finding.cure}"), style="dim"))
     if ctx.settings.json:
         ctx.print_json(collected)
     return ExitCode.FAILED if failed else ExitCode.OK

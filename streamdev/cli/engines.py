@@ -62,6 +62,19 @@ def choose(ctx: Context) -> Choice:
     return _by_machine(ctx)
 
 
+def was_stopped(ctx: Context) -> bool:
+    """Whether an engine that no longer answers was stopped on purpose.
+
+    Raises:
+        EngineNotRunningError: It died; the message says how.
+    """
+    from streamdev.engine.lock import engine_lock
+
+    # Whoever is stopping it holds the lock until nothing is left of it.
+    with engine_lock(ctx.state):
+        return ctx.engine.running() is None
+
+
 def _by_machine(ctx: Context) -> Choice:
     """Compose where a Docker daemon answers and the image is at hand, else a process."""
     from streamdev.engine.compose import why_not

@@ -6,25 +6,19 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
-from streamdev.aws.bulk import BulkWriter
 from streamdev.cli.context import Context
-from streamdev.cli.exit_codes import ExitCode
-from streamdev.cli.item_input import REFUSED, Line, parse_item, read_lines
+from streamdev.cli.item_bulk import BulkInput
+from streamdev.cli.item_input import read_lines
 from streamdev.cli.item_output import print_document
 from streamdev.cli.item_target import Target, table_errors
 from streamdev.errors import InvalidInputError
-from streamdev.observe.render import escaped
-from streamdev.semantics.items import item_size
 
 STDIN = Path("-")
 SHOW_EVERY = 100
-
-Refuse: TypeAlias = Callable[[int, str], None]
 
 
 def put_file(ctx: Context, target: Target, path: Path) -> int:
@@ -35,54 +29,33 @@ def put_file(ctx: Context, target: Target, path: Path) -> int:
     Raises:
         InvalidInputError: The file can't be read, or is a JSON array.
     """
-    refused: list[tuple[int, str]] = []
-
-    def refuse(number: int, reason: str) -> None:
-        refused.append((number, reason))
-        ctx.err.print(Text.assemble((f"line {number}: ", "bold"), (escaped(reason), "red")))
-
-    writer = BulkWriter(ctx.gateway.items, target.table, target.schema.key_of, refuse)
+    bulk = BulkInput(ctx, target, name_of(path))
     number = 0
     try:
-        with _opened(ctx, path) as stream, table_errors(target), _progress(ctx, stream) as show:
+        with opened(ctx, path) as stream, table_errors(target), _progress(ctx, stream) as show:
             for line in read_lines(stream):
                 number = line.number
-                _add(line, target, writer, refuse, _name(path))
+                bulk.add_line(line)
                 if number % SHOW_EVERY == 0:
-                    show(writer.written)
-            writer.flush()
+                    show(bulk.written)
+            bulk.flush()
     except KeyboardInterrupt:
-        ctx.err.print(f"Interrupted at line {number:,}: {writer.written:,} items are written.")
+        ctx.err.print(f"Interrupted at line {number:,}: {bulk.written:,} items are written.")
         raise
-    refused.sort()
     if ctx.settings.json:
-        lines = [{"line": number, "reason": reason} for number, reason in refused]
-        print_document(ctx, {"table": target.table, "written": writer.written, "refused": lines})
+        print_document(ctx, bulk.result())
     else:
-        count = f"{len(refused):,} refused" if refused else "none refused"
-        ctx.err.print(f"{writer.written:,} items written to {target.table}, {count}.")
-    return ExitCode.FAILED if refused else ExitCode.OK
-
-
-def _add(line: Line, target: Target, writer: BulkWriter, refuse: Refuse, name: str) -> None:
-    if line.error is not None:
-        refuse(line.number, line.error)
-        return
-    if line.number == 1 and line.text.startswith("["):
-        raise InvalidInputError(
-            f"{name} is a JSON array; JSON lines are wanted, one object a line.",
-            hint="Turn it into lines: jq -c '.[]'",
-        )
-    try:
-        item = parse_item(line.text, target.schema)
-    except REFUSED as error:
-        refuse(line.number, str(error))
-    else:
-        writer.add(line.number, item, item_size(item))
+        ctx.err.print(bulk.sentence())
+    return bulk.exit_code
 
 
 @contextmanager
-def _opened(ctx: Context, path: Path) -> Iterator[BinaryIO]:
+def opened(ctx: Context, path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, ``-`` being standard input.
+
+    Raises:
+        InvalidInputError: It can't be read.
+    """
     if path == STDIN:
         if ctx.stdin.isatty():
             ctx.err.print("Reading JSON lines from the terminal; end with Ctrl-D.")
@@ -102,7 +75,7 @@ def _progress(ctx: Context, stream: BinaryIO) -> Iterator[Callable[[int], None]]
     if not ctx.err.is_terminal or ctx.settings.json:
         yield lambda _written: None
         return
-    total = os.fstat(stream.fileno()).st_size if stream.seekable() else None
+    total = size_of(stream)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ctx.err, transient=True) as progress:
         task = progress.add_task("0 items", total=total)
@@ -114,5 +87,11 @@ def _progress(ctx: Context, stream: BinaryIO) -> Iterator[Callable[[int], None]]
         yield show
 
 
-def _name(path: Path) -> str:
+def size_of(stream: BinaryIO) -> int | None:
+    """The bytes of a file; ``None`` for what has no end yet, such as a pipe."""
+    return os.fstat(stream.fileno()).st_size if stream.seekable() else None
+
+
+def name_of(path: Path) -> str:
+    """What errors call the file."""
     return "Standard input" if path == STDIN else str(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.text import Text
@@ -23,6 +23,9 @@ from streamdev.observe.records import Processed
 from streamdev.observe.render import key_text, outcome_lines
 from streamdev.observe.waiting import Write, outcome_of
 from streamdev.semantics.items import same_item
+
+if TYPE_CHECKING:
+    from streamdev.aws.gateway import Gateway
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,7 +82,7 @@ class Report:
             TimedOutError: The record was not handled in time.
             EngineNotRunningError: The engine died meanwhile.
         """
-        changed = not _unchanged(write)
+        changed = not unchanged(write)
         told: dict[str, Any] = {
             "table": write.table,
             "key": plain(write.key),
@@ -121,28 +124,13 @@ class Report:
             from streamdev.cli.why import question_of
 
             question = question_of(self.ctx, self.target, write.key)
+            state = mapping_state(self.ctx.gateway, self.target.table, function)
             raise TimedOutError(
                 f"The record of {key_text(write.key)} in {write.table} was not handled within "
-                f"{self.timeout:g} s{self._mapping_state(function)}.",
+                f"{self.timeout:g} s{state}.",
                 hint=f"Find out why: {question.command('why')}",
             )
         return record
-
-    def _mapping_state(self, function: str | None) -> str:
-        """What is known of the mapping, as the end of a sentence."""
-        own = [
-            mapping
-            for mapping in self.ctx.gateway.mappings.all()
-            if table_of_stream(mapping.source_arn) == self.target.table
-            and function in (None, mapping.function)
-        ]
-        if not own:
-            return ": no event source mapping reads the table's stream"
-        states = {mapping.state for mapping in own} - {"Enabled"}
-        if states:
-            return f": its event source mapping is {' and '.join(sorted(states))}"
-        last = next((mapping.last_result for mapping in own if mapping.last_result), None)
-        return f"; its event source mapping's last result: {last}" if last else ""
 
     def _show(self, write: Write, record: Processed, told: dict[str, Any]) -> None:
         after_ms = round((record.at - write.at).total_seconds() * 1000, 1)
@@ -159,7 +147,30 @@ class Report:
             self.ctx.out.print(line)
 
 
-def _unchanged(write: Write) -> bool:
+def mapping_state(gateway: Gateway, table: str, function: str | None) -> str:
+    """What is known of the mapping that should have handled a write, as the end of a sentence.
+
+    Args:
+        gateway: The engine's API.
+        table: The table that was written to.
+        function: The mapping's function; ``None``: any.
+    """
+    own = [
+        mapping
+        for mapping in gateway.mappings.all()
+        if table_of_stream(mapping.source_arn) == table and function in (None, mapping.function)
+    ]
+    if not own:
+        return ": no event source mapping reads the table's stream"
+    states = {mapping.state for mapping in own} - {"Enabled"}
+    if states:
+        return f": its event source mapping is {' and '.join(sorted(states))}"
+    last = next((mapping.last_result for mapping in own if mapping.last_result), None)
+    return f"; its event source mapping's last result: {last}" if last else ""
+
+
+def unchanged(write: Write) -> bool:
+    """Whether the write changed nothing, so that the stream has no record of it."""
     if write.old is None or write.new is None:
         return write.old is write.new
     return same_item(write.old, write.new)

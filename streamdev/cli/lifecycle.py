@@ -113,7 +113,8 @@ def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
             )
         )
     first = next(iter(pipelines))
-    ctx.out.print(Text(f"Next: {put_example(first.table)}    ./dev.py logs -f", style="dim"))
+    write = "./dev.py seed" if first.seed else put_example(first.table)
+    ctx.out.print(Text(ctx.named(f"Next: {write}    ./dev.py logs -f"), style="dim"))
 
 
 def put_example(table: Table) -> str:

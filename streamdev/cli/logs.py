@@ -11,11 +11,11 @@ import click
 from rich.text import Text
 
 from streamdev.cli.context import Context, pass_context
+from streamdev.cli.engines import was_stopped
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.item_output import print_document
 from streamdev.cli.options import common_options, pipeline_option
 from streamdev.engine.base import EngineInfo, require
-from streamdev.engine.lock import engine_lock
 from streamdev.errors import InvalidInputError
 from streamdev.observe import follow as reading
 from streamdev.observe.cloudwatch import follow_functions
@@ -199,11 +199,8 @@ def _external(
 
 def _after(ctx: Context, info: EngineInfo) -> None:
     """Say why following ended by itself: the engine was stopped, or died (an error)."""
-    if not info.has_plugins:
-        return
-    with engine_lock(ctx.state):  # whoever stops it may be at it still
-        if ctx.engine.running() is None:
-            ctx.err.print(Text("The engine was stopped.", "dim"))
+    if info.has_plugins and was_stopped(ctx):
+        ctx.err.print(Text("The engine was stopped.", "dim"))
 
 
 COMMANDS: list[click.Command] = [logs]

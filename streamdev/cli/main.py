@@ -16,7 +16,7 @@ import click
 from rich.text import Text
 
 from streamdev import __version__
-from streamdev.cli.context import Context
+from streamdev.cli.context import CHECKOUT_PROGRAM, Context, program_name
 from streamdev.cli.exit_codes import ExitCode, exit_code_of
 from streamdev.cli.options import common_options
 from streamdev.errors import StreamdevError
@@ -29,11 +29,13 @@ _MODULES = (
     "watch",
     "debug",
     "items",
+    "load",
     "request",
     "ttl",
     "logs",
     "why",
     "filters",
+    "stream",
     "notifications",
     "metrics",
     "invoke",
@@ -42,6 +44,7 @@ _MODULES = (
     "dead_letters",
     "environment",
     "doctor",
+    "init",
 )
 
 
@@ -88,11 +91,12 @@ class Commands(click.Group):
 def verbatim_examples(text: str | None) -> str | None:
     """Keep the line breaks of a help text's ``Example:`` or ``Examples:`` block.
 
-    Click wraps paragraphs, unless they begin with a line that holds a backspace character.
+    Click wraps paragraphs, unless they begin with a line that holds a backspace character. The
+    command is called as its user calls it.
     """
     if text is None or "\b" in text:
         return text
-    text = cleandoc(text)
+    text = cleandoc(text).replace(CHECKOUT_PROGRAM, program_name(sys.argv[0]))
     words, colon, examples = text.partition("\nExamples:\n")
     if not colon:
         words, colon, examples = text.partition("\nExample:\n")
@@ -129,7 +133,7 @@ def run(args: Sequence[str] | None = None, context: Context | None = None) -> in
     try:
         result = cli.main(
             args=None if args is None else list(args),
-            prog_name="dev.py",
+            prog_name=context.program.removeprefix("./"),
             obj=context,
             standalone_mode=False,
         )
@@ -137,7 +141,7 @@ def run(args: Sequence[str] | None = None, context: Context | None = None) -> in
         context.err.print("Interrupted.")
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show(file=context.stderr)
+        error.show(file=context.words)
         return ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.FAILED
     except StreamdevError as error:
         _show(context, error.message, error.hint)

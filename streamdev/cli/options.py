@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from streamdev.cli.context import Context
+from streamdev.errors import InvalidInputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,6 +100,16 @@ def common_options(function: F) -> F:
     return function
 
 
+def complete_pipelines(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """The names of pipelines.toml's pipelines that begin so, for the shell's completion."""
+    try:
+        return [
+            name for name in ctx.ensure_object(Context).project.pipelines if name.startswith(begun)
+        ]
+    except InvalidInputError:
+        return []
+
+
 def pipeline_option(function: F) -> F:
     """Give a command ``-p/--pipeline NAME``, passed as ``pipeline`` (``None``: the first)."""
     decorate = click.option(
@@ -106,6 +117,7 @@ def pipeline_option(function: F) -> F:
         "--pipeline",
         metavar="NAME",
         envvar="STREAMDEV_PIPELINE",
+        shell_complete=complete_pipelines,
         help="Which pipeline (default: the only one, else the first).",
     )
     return decorate(function)

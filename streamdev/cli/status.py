@@ -33,7 +33,7 @@ def status(ctx: Context) -> int:
         if ctx.settings.json:
             ctx.print_json({"engine": {"running": False}})
         else:
-            ctx.out.print("The engine is not running. Start it: ./dev.py up")
+            ctx.out.print(ctx.named("The engine is not running. Start it: ./dev.py up"))
         return ExitCode.ENGINE_NOT_RUNNING
     gathered = gather(ctx, info)
     if ctx.settings.json:

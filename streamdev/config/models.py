@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from streamdev.config.api import Api, ApiMethod
@@ -67,6 +74,15 @@ class Pipeline(Model):
         default=(), strict=False, description="Topics the function publishes to."
     )
     api: Api | None = Field(default=None, description="A REST API in front of the table.")
+    seed: Path | None = Field(
+        default=None, strict=False, description="A file with sample items, as JSON lines."
+    )
+
+    @field_validator("seed")
+    @classmethod
+    def _from_project_root(cls, seed: Path | None, info: ValidationInfo) -> Path | None:
+        root: Path | None = (info.context or {}).get("root")
+        return seed if root is None or seed is None else (root / seed).resolve()
 
     @model_validator(mode="before")
     @classmethod

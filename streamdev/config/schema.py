@@ -1,4 +1,4 @@
-"""The JSON Schema of pipelines.toml, for editors: ``python -m streamdev.config.schema``."""
+"""The JSON Schema of pipelines.toml, for editors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,3 @@ def schema() -> dict[str, Any]:
 def schema_text() -> str:
     """The schema as docs/pipelines.schema.json holds it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    print(schema_text(), end="")

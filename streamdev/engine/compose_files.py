@@ -140,8 +140,15 @@ def compose_file(project_root: Path) -> Path:
         raise InvalidInputError(
             f"{theirs} can't be read: {error}", hint="Make it readable, or move it away."
         ) from error
-    # Installed, it lies beside this module; in a checkout that is a link to the one at its root.
-    return Path(__file__).with_name(FILE_NAME).resolve()
+    return own_file(FILE_NAME)
+
+
+def own_file(name: str) -> Path:
+    """streamdev's own Compose file of that name.
+
+    It lies beside this module; in a checkout that is a link to the one at its root.
+    """
+    return Path(__file__).with_name(name).resolve()
 
 
 def files_in_force(file: Path, executor: str, engine_file: Path) -> list[Path]:
@@ -154,7 +161,8 @@ def files_in_force(file: Path, executor: str, engine_file: Path) -> list[Path]:
     """
     files = [file]
     if executor == "docker":
-        files.append(file.with_name(EXECUTOR_FILE_NAME))
+        theirs = file.with_name(EXECUTOR_FILE_NAME)
+        files.append(theirs if theirs.is_file() else own_file(EXECUTOR_FILE_NAME))
     files.append(engine_file)
     # Compose itself takes it only where no file is named. The user's wishes come last.
     override = file.with_name(OVERRIDE_FILE_NAME)

@@ -88,7 +88,7 @@ class Renderer:
             yield head
             return
         yield head
-        for line in _change_lines(record):
+        for line in change_lines(record):
             yield Text(INDENT).append_text(line)
         # The whole batch failed together: it is told once.
         if record.failure and (record.last_of_batch or record.failure.type == "batchItemFailures"):
@@ -110,7 +110,8 @@ def details(record: Processed) -> Iterator[str]:
         yield f"attempt {record.attempt}"
 
 
-def _change_lines(record: Processed) -> Iterator[Text]:
+def change_lines(record: Processed) -> Iterator[Text]:
+    """What a record changed, an attribute a line, without indentation."""
     found = changes(record)
     for change in found[:MAX_CHANGES]:
         yield change_line(change)

@@ -53,6 +53,11 @@ class LogWriter:
         self._lost = 0
         self.redaction: lines.Redaction = {}
 
+    def redact(self, tables: lines.Redaction) -> None:
+        """Mask these attributes of these tables from now on, and no others of theirs."""
+        named = {table: frozenset(names) for table, names in tables.items()}
+        self.redaction = {**self.redaction, **named}
+
     def emit(self, event: str, fields: dict[str, Any]) -> None:
         """Write one event."""
         text = "\n".join(lines.render(event, fields, self.redaction)) + "\n"
@@ -225,5 +230,5 @@ def output(function: str, request_id: str | None, data: bytes) -> None:
 
 
 def set_redaction(tables: lines.Redaction) -> None:
-    """Mask these attributes (names, by table) in all events from now on."""
-    _get_writer().redaction = {table: frozenset(names) for table, names in tables.items()}
+    """Mask these attributes (names, by table) in all events from now on; other tables' stay."""
+    _get_writer().redact(tables)

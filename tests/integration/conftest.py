@@ -48,6 +48,7 @@ def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     """
     project = create_project(tmp_path_factory.mktemp("project"), free_port(), engine)
     shutil.copy(REPOSITORY / "pipelines.toml", project.root)
+    shutil.copytree(REPOSITORY / "samples", project.root / "samples")
     shutil.copytree(
         REPOSITORY / "lambda_src",
         project.root / "lambda_src",
@@ -58,6 +59,12 @@ def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield project
     finally:
         project.run("down", check=False)
+
+
+@pytest.fixture(scope="session")
+def streamdev_config(project: Project) -> Path:
+    """streamdev's own pytest plugin works with the session's project and its engine."""
+    return project.root / "pipelines.toml"
 
 
 @pytest.fixture

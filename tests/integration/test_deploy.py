@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from streamdev.aws import names
 from streamdev.aws.tables import TableState
 from tests.support.project import Project, Result, eventually, pipeline, unique
 
@@ -386,6 +387,13 @@ def test_two_deploys_at_once_end_well(own: Own) -> None:
         results = list(pool.map(lambda _: own.deploy("--json").json(), range(2)))
     assert sorted(result["changed"] for result in results) == [False, True]
     assert len(own.mappings()) == 1
+
+
+def test_what_another_run_removes_meanwhile_has_no_tags(project: Project) -> None:
+    """A deploy looks at the tags of all that it has listed; tests beside it remove theirs."""
+    gateway = project.gateway
+    assert gateway.functions.tags(names.function_arn(unique("gone"))) == {}
+    assert gateway.tables.tags(names.table_arn(unique("gone"))) == {}
 
 
 def test_a_plan_needs_no_engine(new_project: Callable[[str], Project]) -> None:

@@ -96,6 +96,9 @@ def test_deploy_items_status_and_logs_work_with_an_endpoint_that_runs_already(
     eventually(lambda: "handled REMOVE 1" in printed(), timeout=90, interval=1)
     told = printed()
     assert told.index("handled INSERT 1") < told.index("handled MODIFY 1")
+    raw = external.run("stream", "tail", "--json").json_lines()
+    assert [record["eventName"] for record in raw] == ["INSERT", "MODIFY", "REMOVE"]
+    assert {record["dynamodb"]["Keys"]["id"]["S"] for record in raw} == {"1"}
 
 
 def test_what_needs_the_plugins_says_so_in_a_line(external: Project) -> None:

@@ -281,14 +281,19 @@ def lambda_handler(event, context):
 
 def test_following_ends_when_the_engine_is_stopped(own_project: Project) -> None:
     own_project.run("up", timeout=600)
-    with own_project.running("logs", "-f") as following:
+    with (
+        own_project.running("logs", "-f") as following,
+        own_project.running("stream", "tail", "-f") as raw,
+    ):
         own_project.run("put-item", "id=1", "--wait")
         first = next(lines_of(following.stdout, 60))
         assert "INSERT  1  ok" in first
         own_project.run("down")
-        assert following.wait(timeout=30) == ExitCode.OK
-        assert following.stderr is not None
-        assert "The engine was stopped." in following.stderr.read()
+        for process in (following, raw):
+            code = process.wait(timeout=60)
+            assert process.stderr is not None
+            shown = process.stderr.read()
+            assert (code, "The engine was stopped." in shown) == (ExitCode.OK, True), shown
     assert own_project.run("logs", check=False).exit_code == ExitCode.ENGINE_NOT_RUNNING
 
 

@@ -27,6 +27,7 @@ ROOMS = {
     "engine": {"engine", "aws", "config", "semantics", ""},
     "deploy": {"deploy", "aws", "config", "semantics", ""},
     "observe": {"observe", "aws", "config", "semantics", ""},
+    "testing": {"testing", "cli", "engine", "deploy", "observe", "aws", "config", "semantics", ""},
     "cli": {"cli", "engine", "deploy", "observe", "aws", "config", "semantics", ""},
 }
 
@@ -41,8 +42,9 @@ ONLY_IN = {
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "psutil": {"engine", "plugins", "cli"},
-    "filelock": {"engine", "cli"},
+    "filelock": {"engine", "cli", "testing"},
     "click": {"cli"},
+    "pytest": {"testing"},
     "rich": {"cli", "observe"},
 }
 

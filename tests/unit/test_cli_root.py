@@ -205,3 +205,26 @@ def test_help_imports_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("dev.py put-", "plain,put-item"),
+        ("dev.py stream t", "plain,tail"),
+        ("dev.py scan -p a", "plain,async-request"),
+        ("dev.py --config nowhere.toml scan -p a", ""),
+        ("dev.py deploy u", "plain,user-profile"),
+    ],
+)
+def test_the_shell_completes_commands_and_pipelines(words: str, expected: str) -> None:
+    told = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "streamdev.cli"],
+        cwd=Path(__file__).resolve().parents[2],
+        env=os.environ | told | {"_DEV_PY_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.stdout.strip(), ended.stderr) == (expected, "")

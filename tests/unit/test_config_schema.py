@@ -14,7 +14,7 @@ DOCS = REPOSITORY / "docs"
 
 def test_the_schema_in_docs_is_the_models() -> None:
     assert (DOCS / "pipelines.schema.json").read_text(encoding="utf-8") == schema_text(), (
-        "run: python -m streamdev.config.schema > docs/pipelines.schema.json"
+        "run: ./dev.py schema > docs/pipelines.schema.json"
     )
 
 

@@ -163,3 +163,19 @@ def test_a_full_disk_stops_nobody_and_is_told_afterwards(fd: int, log_file: Path
     assert "lost" not in lines
     assert any("bytes of this log were lost" in line for line in lines)
     assert lines[-2] == "after"
+
+
+def test_redacting_a_table_leaves_other_tables_redacted(fd: int, log_file: Path) -> None:
+    def masked(table: str) -> bool:
+        keys = {"id": {"S": "1"}}
+        records = [{"keys": keys, "new": {**keys, "pin": {"S": "secret"}}}]
+        before = log_file.stat().st_size
+        writer.emit("invocation.start", {"table": table, "records": records})
+        return "secret" not in log_file.read_text()[before:]
+
+    writer = LogWriter(fd)
+    writer.redact({"One": frozenset({"pin"})})
+    writer.redact({"Other": frozenset({"pin"})})
+    assert (masked("One"), masked("Other"), masked("Third")) == (True, True, False)
+    writer.redact({"One": frozenset()})
+    assert (masked("One"), masked("Other")) == (False, True)
