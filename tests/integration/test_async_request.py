@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from streamdev.aws import web
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.errors import EngineNotRunningError
-from tests.support.killing import kill_engine, kill_handlers
+from tests.support.killing import kill_handlers
 from tests.support.project import Project, eventually, pipeline, unique
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -304,7 +304,7 @@ def test_nothing_is_lost_when_handlers_and_engine_are_killed_under_load(
         eventually(lambda: len(accepted) >= COUNT // 4, timeout=120, what="a quarter of them")
         kill_handlers(own)
         eventually(lambda: len(accepted) >= COUNT // 2, timeout=120, what="half of the requests")
-        kill_engine(own)
+        own.kill()
         own.run("up", timeout=600)
         for future in sent:
             future.result(timeout=120)

@@ -31,16 +31,6 @@ def kill_handlers(project: Project) -> None:
             process.kill()
 
 
-def kill_engine(project: Project) -> None:
-    """Kill LocalStack, its database and all handlers."""
-    if project.engine == "compose":
-        with connected(os.environ) as client:
-            container_of(client, project).kill()
-        return
-    for process in project.processes():
-        process.kill()
-
-
 def kill_in_container(project: Project, words: str) -> None:
     """Kill the processes in the engine's container whose command line has ``words``."""
     with connected(os.environ) as client:
