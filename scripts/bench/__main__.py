@@ -64,15 +64,16 @@ def main(
     if short:
         runs, puts, bulks, idle = 1, 50, (1_000,), 10
     report = Report()
-    subjects = [Streamdev(engine) for engine in dict.fromkeys(("host", *engines))]
+    ours = dict.fromkeys(("host", *engines))
     if not count:
-        for subject in subjects:
-            _measure_streamdev(subject, report, runs, puts, bulks, idle)
+        for engine in ours:
+            _measure_streamdev(Streamdev(engine), report, runs, puts, bulks, idle)
     if peers and not count:
         _measure(Streamdev(stock_mapping=True), report, min(puts, 30), bulks[:1], idle)
         _measure(MiniStack(_PROGRESS), report, puts, bulks, idle)
         _measure_ceiling(report, bulks)
-    for subject in subjects:
+    for engine in ours:
+        subject = Streamdev(engine)
         _note(f"{subject.name}: requests through an API")
         requests.measure(subject, report, count or (100 if short else 500))
     click.echo(report.markdown())

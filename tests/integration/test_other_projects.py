@@ -69,7 +69,9 @@ def installed(tmp_path: Path) -> Iterator[Installed]:
         subprocess.run([*uv, *command], check=True, capture_output=True)
     folder = tmp_path / "my-project"
     folder.mkdir()
+    # What the make that runs these tests was given is not for the makes that they run.
     environ = create_project(folder, free_port()).environ | {
+        "MAKEFLAGS": "",
         "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "STREAMDEV_CACHE": str(user_cache(os.environ)),
     }

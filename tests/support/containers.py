@@ -17,7 +17,7 @@ from tests.support.project import Project
 def remove_all(client: docker.DockerClient, project: Project) -> None:
     """Remove whatever Docker has of a project, without the command line under test."""
     label = label_of(project)
-    for container in client.containers.list(all=True, filters=label, ignore_removed=True):
+    for container in all_of(client, project):
         container.remove(force=True, v=True)
     for network in client.networks.list(filters=label):
         network.remove()
@@ -36,13 +36,14 @@ def container_of(client: docker.DockerClient, project: Project) -> Container:
 
 
 def all_of(client: docker.DockerClient, project: Project) -> list[Container]:
-    return client.containers.list(all=True, filters=label_of(project))
+    # One that goes between the list and its details is not there.
+    return client.containers.list(all=True, filters=label_of(project), ignore_removed=True)
 
 
 def what_is_left(client: docker.DockerClient, project: Project) -> dict[str, int]:
     label = label_of(project)
     return {
-        "containers": len(client.containers.list(all=True, filters=label)),
+        "containers": len(all_of(client, project)),
         "networks": len(client.networks.list(filters=label)),
         "volumes": len(client.volumes.list(filters=label)),
     }
