@@ -51,6 +51,13 @@ class Telling:
             if document["kind"] == kind and condition(document):
                 return document
 
+    def find(self, kind: str, condition: Callable[[Document], bool]) -> Document:
+        """Such a document, told already (also if passed over) or to come."""
+        for document in self.documents:
+            if document["kind"] == kind and condition(document):
+                return document
+        return self.next(kind, condition)
+
     @property
     def errors(self) -> str:
         """What it wrote for people."""
