@@ -6,6 +6,7 @@ discarded records with an S3 destination".
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +75,11 @@ def failure_message(
         "streamArn": stream_arn,
     }
     return message
+
+
+def stored_object(message: dict[str, Any], payload: dict[str, Any]) -> bytes:
+    """The object in S3: the message and, as an escaped JSON string, the event as invoked."""
+    return json.dumps({**message, "payload": json.dumps(payload)}).encode()
 
 
 def object_key(mapping: str, shard: str, now: float, unique: str) -> str:

@@ -5,6 +5,7 @@ Ranges and defaults are those of Lambda's API reference, ``CreateEventSourceMapp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,11 @@ _RANGES = {
     "MaximumRecordAgeInSeconds": ("maximumRecordAgeInSeconds", -1, 604_800, -1),
 }
 _SHORTEST_AGE = 60
+
+# Whole, so that what is accepted can be sent to: a queue, a topic or a bucket.
+_DESTINATION = re.compile(
+    r"arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?|s3:::[a-z0-9.-]+)"
+)
 
 
 class InvalidSettingError(ValueError):
@@ -125,10 +131,9 @@ def _number(configuration: Mapping[str, Any], name: str) -> int:
 def _destination(arn: str | None) -> str | None:
     if not arn:
         return None
-    service = (arn.split(":") + [""] * 3)[2]
-    if service not in ("sqs", "sns", "s3"):
+    if not _DESTINATION.fullmatch(arn):
         raise InvalidSettingError(f"Invalid destination ARN: {arn}")
-    if service in ("sqs", "sns") and arn.endswith(".fifo"):
-        kind = "SQS queues" if service == "sqs" else "SNS topics"
+    if arn.endswith(".fifo"):
+        kind = "SQS queues" if ":sqs:" in arn else "SNS topics"
         raise InvalidSettingError(f"FIFO {kind} are not supported as a failure destination: {arn}")
     return arn

@@ -116,6 +116,20 @@ def test_failure_is_reported_to_s3(world: World) -> None:
     assert event == function.calls()[0].event
 
 
+@behaviour(GROUP, "on-failure-s3-payload", "The payload in the bucket is the whole event as an "
+           "escaped JSON string.", ERRORS)  # fmt: skip
+def test_the_payload_in_the_bucket_is_a_string(world: World) -> None:
+    s3, bucket = world.client("s3"), unique("conformance")
+    s3.create_bucket(Bucket=bucket)
+    _, function, _ = failing(world, f"arn:aws:s3:::{bucket}")
+    contents = until(
+        lambda: s3.list_objects_v2(Bucket=bucket).get("Contents", []), "an object in the bucket"
+    )
+    stored = json.loads(s3.get_object(Bucket=bucket, Key=contents[0]["Key"])["Body"].read())
+    assert isinstance(stored["payload"], str)
+    assert json.loads(stored["payload"]) == function.calls()[0].event
+
+
 @behaviour(GROUP, "on-failure-age", "A record given up by its age is reported with the condition "
            "RecordAgeExceeded.", ERRORS)  # fmt: skip
 @pytest.mark.timeout(240)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from streamdev.semantics.destinations import LastResponse, failure_message, object_key
+import json
+
+from streamdev.semantics.destinations import (
+    LastResponse,
+    failure_message,
+    object_key,
+    stored_object,
+)
 from tests.support.streams import STREAM, record
 
 
@@ -63,3 +70,11 @@ def test_records_that_were_never_handed_over_have_no_response() -> None:
 def test_objects_are_named_as_aws_names_them() -> None:
     key = object_key("uuid", "shardId-1", 1573691886.0, "unique")
     assert key == "aws/lambda/uuid/shardId-1/2019/11/14/2019-11-14T00.38.06-unique"
+
+
+def test_the_object_in_s3_has_the_event_as_a_string() -> None:
+    event = {"Records": [{"eventID": "1", "dynamodb": {"Keys": {"id": {"S": "ü"}}}}]}
+    stored = json.loads(stored_object({"version": "1.0"}, event))
+    assert stored["version"] == "1.0"
+    assert isinstance(stored["payload"], str)
+    assert json.loads(stored["payload"]) == event

@@ -75,7 +75,11 @@ def test_values_out_of_range_are_refused_as_by_aws(name: str, value: int, told: 
             "Invalid destination ARN",
         ),
         (
-            {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:a:q.fifo"}}},
+            {
+                "DestinationConfig": {
+                    "OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}
+                }
+            },
             "FIFO SQS queues are not supported",
         ),
     ],
@@ -84,3 +88,36 @@ def test_values_out_of_range_are_refused_as_by_aws(name: str, value: int, told: 
 def test_other_values_are_refused(configuration: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidSettingError, match=told):
         MappingSettings.from_configuration(configuration)
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "queue",
+        "arn:aws:sqs",
+        "arn:aws:sqs:us-east-1:000000000000",
+        "arn:aws:sqs:us-east-1:1:queue",
+        "arn:aws:sns:us-east-1:000000000000:",
+        "arn:aws:s3:us-east-1:000000000000:bucket",
+        "arn:aws:s3:::",
+        "arn:aws:s3:::bucket/folder",
+    ],
+)
+def test_a_destination_that_names_nothing_is_refused(arn: str) -> None:
+    with pytest.raises(InvalidSettingError, match="Invalid destination ARN"):
+        MappingSettings.from_configuration(
+            {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
+        )
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sqs:us-east-1:000000000000:a-queue_1",
+        "arn:aws-cn:sns:cn-north-1:000000000000:topic",
+        "arn:aws:s3:::my.bucket-1",
+    ],
+)
+def test_a_queue_a_topic_and_a_bucket_are_destinations(arn: str) -> None:
+    configuration = {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
+    assert MappingSettings.from_configuration(configuration).on_failure == arn

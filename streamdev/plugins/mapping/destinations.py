@@ -16,7 +16,7 @@ from localstack.services.lambda_.event_source_mapping.pipe_utils import get_inte
 
 from streamdev.plugins import log
 from streamdev.plugins.mapping.batches import FailedBatches
-from streamdev.semantics.destinations import object_key
+from streamdev.semantics.destinations import object_key, stored_object
 from streamdev.semantics.retry import backoff
 
 LOG = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ class Destinations:
 def _deliver(batch: dict[str, Any]) -> str | None:
     """Send one message; the error in words when it can't be sent."""
     arn: str = batch["destination"]
-    service = arn.split(":")[2]
     try:
+        service = arn.split(":")[2]
         client = get_internal_client(arn)
         if service == "sqs":
             account, queue = arn.split(":")[4:6]
@@ -119,8 +119,11 @@ def _deliver(batch: dict[str, Any]) -> str | None:
         else:
             info = batch["message"]["DDBStreamBatchInfo"]
             key = object_key(batch["mapping"], info["shardId"], time.time(), str(uuid.uuid4()))
-            body = json.dumps({**batch["message"], "payload": batch["payload"]})
-            client.put_object(Bucket=arn.split(":::")[-1], Key=key, Body=body.encode())
+            body = stored_object(batch["message"], batch["payload"])
+            client.put_object(Bucket=arn.split(":::")[-1], Key=key, Body=body)
     except (ClientError, BotoCoreError) as error:
         return str(error)
+    except Exception as error:  # one message must not end the thread, and with it all others
+        LOG.exception("a message to %s could not be made", arn)
+        return f"{type(error).__name__}: {error}"
     return None
