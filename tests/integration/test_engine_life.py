@@ -316,12 +316,13 @@ def test_an_up_that_was_killed_is_gone_on_with(own_project: Project) -> None:
 def test_an_engine_that_can_not_start_says_why_and_leaves_nothing(own_project: Project) -> None:
     own_project.run("up")
     own_project.run("down", "--keep")
-    for file in own_project.state.database.glob("*.db"):
+    for file in own_project.state.database.glob("*.db*"):  # its write-ahead log as well
         file.write_text("no database, whatever its name says")
 
     ended = own_project.run("up", check=False)
 
     assert ended.exit_code in (4, 5), ended
+    assert "can't be read: file is not a database" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

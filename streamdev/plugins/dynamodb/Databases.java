@@ -25,6 +25,7 @@ final class Databases extends ConcurrentHashMap<String, AmazonDynamoDBLocal> {
     private static final long serialVersionUID = 1L;
     private static final long LOG_LIMIT = 4 << 20;
     private static final long LOOK_EVERY_MS = 500;
+    private static final String CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)";
     private static final String[] TUNING = {
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = NORMAL",
@@ -65,12 +66,16 @@ final class Databases extends ConcurrentHashMap<String, AmazonDynamoDBLocal> {
                     long last = log.lastModified();
                     // The file becomes shorter only at the next write.
                     if (log.length() > LOG_LIMIT && written.getAndSet(last) != last) {
-                        queue.execute(new Statements("PRAGMA wal_checkpoint(PASSIVE)"));
+                        queue.execute(new Statements(CHECKPOINT));
                     }
                 },
                 LOOK_EVERY_MS,
                 LOOK_EVERY_MS,
                 TimeUnit.MILLISECONDS);
+        // The database file alone is whole after a graceful end.
+        Runtime.getRuntime()
+                .addShutdownHook(
+                        new Thread(() -> queue.execute(new Statements(CHECKPOINT)).complete()));
     }
 
     /** The value of a field that its class keeps to itself. */

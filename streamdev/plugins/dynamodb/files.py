@@ -23,6 +23,10 @@ _INDEXES = (
 _LOCK_TIMEOUT = 5.0
 
 
+class UnreadableDatabaseError(Exception):
+    """A file holds no database, or a damaged one."""
+
+
 class DatabaseFiles:
     """Makes the indexes in each file, once.
 
@@ -36,21 +40,29 @@ class DatabaseFiles:
         self._done: set[str] = set()
 
     def prepare_all(self) -> None:
-        """Prepare what an earlier run left; DynamoDB Local is not running."""
+        """Prepare what an earlier run left; DynamoDB Local is not running.
+
+        Raises:
+            UnreadableDatabaseError: DynamoDB Local would answer no call either.
+        """
         if self._folder is None:
             return
         for path in self._folder.glob("*.db"):
-            self._prepare(path)
+            error = self._prepare(path)
+            if error and error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise UnreadableDatabaseError(
+                    f"{path} can't be read: {error}; put a copy in its place, or let down wipe it"
+                )
 
     def prepare(self, namespace: str, region: str) -> None:
         """Prepare one account and region, whose first table was just made."""
         if self._folder is not None:
             self._prepare(self._folder / f"{namespace}_{region}.db")
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self, path: Path) -> sqlite3.Error | None:
         with self._lock:
             if path.name in self._done:
-                return
+                return None
             try:
                 # ``rw``: a file that is not there is not to be made.
                 uri = f"{path.resolve().as_uri()}?mode=rw"
@@ -61,5 +73,6 @@ class DatabaseFiles:
             except sqlite3.Error as error:
                 # It works without, only slower.
                 LOG.warning("no indexes in %s: %s", path, error)
-                return
+                return error
             self._done.add(path.name)
+            return None

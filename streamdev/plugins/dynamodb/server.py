@@ -74,6 +74,7 @@ class Database(DynamodbServer):  # type: ignore[misc]
 
         Raises:
             DynamoDbUnavailableError: It ended or did not answer in time.
+            UnreadableDatabaseError: What it would work on is damaged.
         """
         with self._start_lock:
             if self.is_running():
