@@ -168,14 +168,17 @@ class HostEngine:
     def _start_new(self, port: int, progress: Progress) -> EngineInfo:
         from streamdev.engine.dynamodb_local import fetch_dynamodb_local, find_java
         from streamdev.engine.environment import engine_environment, handler_runtime
+        from streamdev.engine.java_archive import java_classes
 
         environment = engine_environment(progress)
         dynamodb = fetch_dynamodb_local(progress)
+        java = find_java(progress)
         parts = HostParts(
             runtime_dir=handler_runtime(progress),
             runtime_python=environment.base_python,
             dynamodb_dir=dynamodb.jar_dir,
-            java_home=find_java(progress),
+            java_home=java,
+            java_classes=java_classes(dynamodb.jar_dir, java, progress) if java else None,
         )
         progress.step("Starting LocalStack and DynamoDB Local")
         folders.prepare(self.state)

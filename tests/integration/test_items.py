@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from streamdev.cli.exit_codes import ExitCode
@@ -375,3 +376,45 @@ def test_logs_are_coloured_at_a_terminal_and_not_torn(observed: Observed) -> Non
     assert text in shown
     _, plain = observed.at_a_terminal("logs", "-p", "profiles", "--no-color")
     assert "\x1b[3" not in plain
+
+
+# Accounts and regions.
+
+
+def test_accounts_and_regions_do_not_share_tables_or_streams(project: Project) -> None:
+    name = unique("apart")
+    places = [("000000000000", "us-east-1"), ("000000000000", "eu-west-1")]
+    places.append(("111111111111", "us-east-1"))
+    session = boto3.session.Session()
+
+    def client(service: Any, account: str, region: str) -> Any:
+        # LocalStack takes an access key of twelve digits for the account.
+        return session.client(
+            service,
+            endpoint_url=project.endpoint,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="local",
+        )
+
+    tables = {place: client("dynamodb", *place) for place in places}
+    for place, table in tables.items():
+        table.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+        table.put_item(TableName=name, Item={"id": {"S": "-".join(place)}})
+    try:
+        for place, table in tables.items():
+            (item,) = table.scan(TableName=name)["Items"]
+            assert item == {"id": {"S": "-".join(place)}}
+            assert "Item" not in table.get_item(TableName=name, Key={"id": {"S": "other"}})
+            streams = client("dynamodbstreams", *place)
+            (stream,) = streams.list_streams(TableName=name)["Streams"]
+            assert stream["StreamArn"].split(":")[3:5] == [place[1], place[0]]
+    finally:
+        for table in tables.values():
+            table.delete_table(TableName=name)

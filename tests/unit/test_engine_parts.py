@@ -188,7 +188,7 @@ def test_the_plugin_folder_is_brought_in_line_and_otherwise_left_alone(tmp_path:
 
 
 def variables(environ: dict[str, str], java_home: Path | None = None) -> dict[str, str]:
-    parts = HostParts(Path("/runtime"), Path("/python"), Path("/jars"), java_home)
+    parts = HostParts(Path("/runtime"), Path("/python"), Path("/jars"), java_home, None)
     return host_variables(
         StateDir(Path("/project/.streamdev")),
         parts,

@@ -161,16 +161,20 @@ class Database(DynamodbServer):  # type: ignore[misc]
             command: list[str] = super()._create_shell_command()
             return command
         home = self.settings.java_home
+        beside = (str(Path(__file__).parent), str(folder / "DynamoDBLocal.jar"))
+        archive = self.settings.java_archive
         command = [
             str(home / "bin" / "java") if home else "java",
             *self._get_java_vm_options(),
             *JVM_OPTIONS,
+            # One that does not fit is left alone.
+            *([f"-XX:SharedArchiveFile={archive}"] if archive else []),
             f"-Xmx{self.heap_size}",
             f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}",
             *self._temporary_files(),
             # Loopback.java here: by itself DynamoDB Local listens on all the machine's addresses.
             "-cp",
-            os.pathsep.join((str(Path(__file__).parent), str(folder / "DynamoDBLocal.jar"))),
+            self.settings.class_path or os.pathsep.join(beside),
             "Loopback",
             "-port",
             str(self.port),
