@@ -71,7 +71,7 @@ def installed(tmp_path: Path) -> Iterator[Installed]:
     folder.mkdir()
     # What the make that runs these tests was given is not for the makes that they run.
     environ = create_project(folder, free_port()).environ | {
-        "MAKEFLAGS": "",
+        **dict.fromkeys(("MAKEFLAGS", "MAKEOVERRIDES", "ARGS"), ""),
         "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "STREAMDEV_CACHE": str(user_cache(os.environ)),
     }
