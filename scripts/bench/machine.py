@@ -18,12 +18,15 @@ from streamdev.engine.environment import LOCALSTACK_VERSIONS
 from streamdev.engine.installer import lock_file
 
 _ROOT = Path(__file__).resolve().parents[2]
-# A machine this busy before anything is measured, by core, spoils the figures.
+# A load above this, by core, before anything is measured spoils the figures.
 QUIET = 0.25
 
 
 def describe(progress: Progress) -> dict[str, str]:
-    """Name → value, in the order to show."""
+    """Name → value, in the order to show; a machine that is busy already is told of."""
+    busy = load()
+    if busy > QUIET * (os.cpu_count() or 1):
+        progress.note(f"The machine is busy (load {busy:.2f}): single figures say little now.")
     python = platform.python_version()
     java = find_java(progress)
     return {
@@ -31,7 +34,7 @@ def describe(progress: Progress) -> dict[str, str]:
         "processor": f"{os.cpu_count()} cores, {_processor()}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": _system(),
-        "load before the run": f"{load():.2f} of {os.cpu_count()} cores",
+        "load before the run": f"{busy:.2f} of {os.cpu_count()} cores",
         "streamdev": f"{streamdev.__version__}{_commit()}",
         "Python": python,
         "LocalStack": LOCALSTACK_VERSIONS.get(python.rpartition(".")[0], "none for this Python"),
@@ -44,11 +47,6 @@ def describe(progress: Progress) -> dict[str, str]:
 def load() -> float:
     """How many processes ran at once, on average, over the last minute."""
     return os.getloadavg()[0]
-
-
-def is_quiet() -> bool:
-    """Whether little else goes on."""
-    return load() < QUIET * (os.cpu_count() or 1)
 
 
 def ministack_version() -> str:
@@ -67,10 +65,9 @@ def _processor() -> str:
 
 
 def _system() -> str:
-    name = platform.system()
     with contextlib.suppress(OSError):
-        name = platform.freedesktop_os_release()["PRETTY_NAME"]
-    return f"{name}, {platform.system()} {platform.release()}"
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    return platform.platform(terse=True)
 
 
 def _java_version(home: Path) -> str:

@@ -57,16 +57,13 @@ def measure(subject: Subject, plan: Plan, report: Report, of_requests: Report) -
             return
         if isinstance(subject, Streamdev):
             _life(subject, ready, plan, report)
-        work = plan.of_localstack() if _is_stock(subject) else plan
+        stock = isinstance(subject, Streamdev) and subject.stock_mapping
+        work = plan.of_localstack() if stock else plan
         _single_puts(subject, work, report)
         _bulks(subject, work, report)
         _idle(subject, work, report)
-        if isinstance(subject, Streamdev) and not subject.stock_mapping:
+        if isinstance(subject, Streamdev) and not stock:
             requests.measure(subject, of_requests, plan.requests)
-
-
-def _is_stock(subject: Subject) -> bool:
-    return isinstance(subject, Streamdev) and subject.stock_mapping
 
 
 def _life(subject: Streamdev, ready: float, plan: Plan, report: Report) -> None:

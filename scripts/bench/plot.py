@@ -42,8 +42,8 @@ def _figures(kept: Path, per_table: int | None = None) -> Iterator[tuple[str, An
     for title, figures in json.loads(kept.read_text())["reports"].items():
         compared = [figure for figure in figures if len(figure["samples"]) > 1]
         for figure in compared[:per_table]:
-            what = f"{figure['name']} [{figure['unit']}], {figure['better']} is better"
-            yield what if per_table is None else f"{title}: {what}", figure
+            what = figure["name"] if per_table is None else f"{title}: {figure['name']}"
+            yield f"{what}\n[{figure['unit']}], {figure['better']} is better", figure
 
 
 def _bars(panel: Any, title: str, figure: Any) -> None:
@@ -55,7 +55,8 @@ def _bars(panel: Any, title: str, figure: Any) -> None:
     middles = [statistics.median(values) for values in rounds]
     low = [middle - min(values) for middle, values in zip(middles, rounds, strict=True)]
     high = [max(values) - middle for middle, values in zip(middles, rounds, strict=True)]
-    colors = [OURS if "streamdev" in subject else OTHERS for subject in subjects]
+    ours = [subject for subject in subjects if "streamdev" in subject] or subjects
+    colors = [OURS if subject in ours else OTHERS for subject in subjects]
     panel.barh(subjects, middles, xerr=[low, high], color=colors, ecolor="#555", capsize=3)
     panel.invert_yaxis()
     if min(middles) > 0 and max(middles) / min(middles) > 30:

@@ -105,6 +105,8 @@ class Report:
     def markdown(self) -> str:
         """A table: median (lowest to highest) of the rounds, and the ratio to the first subject."""
         subjects = self.subjects()
+        if not subjects:
+            return "Nothing was measured.\n"
         lines = [f"| figure | {' | '.join(subjects)} |", "|---|" + "---|" * len(subjects)]
         for figure in self.figures.values():
             cells = [self._cell(figure.name, subject, subjects[0]) for subject in subjects]

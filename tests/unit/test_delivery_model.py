@@ -115,7 +115,7 @@ def apply(
 
 
 @given(count=st.integers(1, 16), rules=mapping_settings, script=st.lists(outcomes, max_size=40))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_a_batch_is_retried_split_and_given_up_as_the_model_does(
     count: int, rules: MappingSettings, script: list[Outcome]
 ) -> None:
@@ -145,7 +145,7 @@ def model_batch(
     size=st.integers(1, 8),
     window=st.sampled_from([0.0, 1.0, 3.0]),
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_batches_are_those_of_the_model_at_each_moment(
     arrivals: list[list[int]], size: int, window: float
 ) -> None:
@@ -171,6 +171,7 @@ def test_batches_are_those_of_the_model_at_each_moment(
     script=st.lists(outcomes, max_size=30),
     bisect=st.booleans(),
 )
+@settings(deadline=None)
 def test_only_records_over_the_age_are_given_up_and_none_of_them_is_handed_over(
     ages: list[int], script: list[Outcome], bisect: bool
 ) -> None:
