@@ -39,8 +39,20 @@ _PROGRESS = TerminalProgress(_CONSOLE)
     default=True,
     help="Measure MiniStack, LocalStack and DynamoDB Local as well.",
 )
-@click.option("--rounds", default=5, show_default=True, help="How often all are measured.")
-@click.option("--puts", default=200, show_default=True, help="Single puts in a round.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How often all are measured.",
+)
+@click.option(
+    "--puts",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Single puts in a round.",
+)
 @click.option(
     "--bulk",
     "bulks",
