@@ -84,7 +84,7 @@ def main(
         plan = Plan(puts=50, bulks=(aims.SMALL,), edits=1, idle=10, requests=count or 100)
     ours = [Streamdev(engine) for engine in dict.fromkeys(("host", *engines))]
     subjects: list[Subject] = [*ours]
-    if peers:
+    if peers and not count:
         subjects += [DynamoDBLocalAlone(_PROGRESS), MiniStack(_PROGRESS)]
         subjects.append(Streamdev(stock_mapping=True))
     work = f"{rounds} rounds of {plan.puts} single puts, {plan.idle} s of idling watched"

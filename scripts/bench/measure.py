@@ -9,7 +9,7 @@ from scripts.bench import figures, requests, resources
 from scripts.bench.peers import DynamoDBLocalAlone
 from scripts.bench.report import Report, percentile
 from scripts.bench.subjects import Streamdev, Subject, running
-from scripts.bench.work import Pipeline, bulk, clear, client, make_table, write_batches
+from scripts.bench.work import Pipeline, bulk, clear, client, make_table, timed_puts, write_batches
 
 BATCH_SIZE = 100
 WARM_UP = 1_000
@@ -83,7 +83,7 @@ def _life(subject: Streamdev, ready: float, plan: Plan, report: Report) -> None:
 def _single_puts(subject: Subject, plan: Plan, report: Report) -> None:
     """One change at a time, and one more after a while without any."""
     pipeline = Pipeline(subject.endpoint, batch_size=BATCH_SIZE)
-    pipeline.single_puts(max(plan.puts // 4, 20))  # warms what is warmed by use
+    pipeline.single_puts(_warm_up(plan.puts))
     latencies = pipeline.single_puts(plan.puts)
     clear([pipeline])
     name = subject.name
@@ -108,9 +108,12 @@ def _bulks(subject: Subject, plan: Plan, report: Report) -> None:
 
 
 def _ceiling(subject: DynamoDBLocalAlone, plan: Plan, report: Report) -> None:
-    """What DynamoDB Local alone accepts of the same writes; it hands them to nobody."""
+    """What DynamoDB Local alone accepts of the same writes, as warm; it hands them to nobody."""
     dynamodb = client("dynamodb", subject.endpoint)
     make_table(dynamodb, "warm")
+    timed_puts(dynamodb, "warm", _warm_up(plan.puts))
+    sent = timed_puts(dynamodb, "warm", plan.puts).values()
+    report.add(figures.PUT, "ms", subject.name, [(end - start) / 1e6 for start, end in sent])
     write_batches([(dynamodb, "warm")], WARM_UP)
     for count in plan.bulks:
         make_table(dynamodb, f"bulk-{count}")
@@ -119,6 +122,11 @@ def _ceiling(subject: DynamoDBLocalAlone, plan: Plan, report: Report) -> None:
             write_batches([(dynamodb, f"bulk-{count}")], count)
             rate = count / (time.monotonic() - start)
             report.add(figures.bulk(count), "records/s", subject.name, [rate], "higher")
+
+
+def _warm_up(puts: int) -> int:
+    """How many puts come first, untimed, to warm what is warmed by use."""
+    return max(puts // 4, 20)
 
 
 def _times(count: int) -> int:

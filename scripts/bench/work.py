@@ -24,6 +24,7 @@ _DEADLINE = 300.0
 # told by the handler's own clock.
 _PAUSE = 0.25
 _TELLER = "bench-teller"
+_SPACE = 0.05
 
 
 @dataclass(frozen=True)
@@ -72,24 +73,13 @@ class Pipeline:
                 BatchSize=batch_size,
             )
         # One record all the way, so that environments are up before anything is timed.
-        self.put("warm")
+        timed_puts(self.dynamodb, name, 1)
         _wait_for([self], [1] * functions)
 
-    def put(self, key: str) -> None:
-        """Write one item of about 100 bytes."""
-        self.dynamodb.put_item(TableName=self.table, Item=_item(key))
-
-    def single_puts(self, count: int, pause: float = 0.05) -> list[Latency]:
+    def single_puts(self, count: int) -> list[Latency]:
         """Put items one by one with a pause between, and tell how long each took."""
-        sent: dict[str, tuple[int, int]] = {}
-        # New items each time: putting an item as it is makes no record.
-        run = uuid.uuid4().hex[:6]
         before = _counts([self])
-        for n in range(count):
-            start = time.time_ns()
-            self.put(f"single-{run}-{n}")
-            sent[f"single-{run}-{n}"] = (start, time.time_ns())
-            time.sleep(pause)  # spaced on purpose: this measures one change at a time
+        sent = timed_puts(self.dynamodb, self.table, count)
         _wait_for([self], [had + count for had in before])
         arrived = _tell([self], "arrivals")[0]
         return [
@@ -179,6 +169,20 @@ def make_table(dynamodb: Any, name: str) -> str:
     )
     dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
     return str(dynamodb.describe_table(TableName=name)["Table"]["LatestStreamArn"])
+
+
+def timed_puts(dynamodb: Any, table: str, count: int) -> dict[str, tuple[int, int]]:
+    """Put items of about 100 bytes one by one; by key, when each call began and returned (ns)."""
+    sent: dict[str, tuple[int, int]] = {}
+    # New items each time: putting an item as it is makes no record.
+    run = uuid.uuid4().hex[:6]
+    for n in range(count):
+        key = f"single-{run}-{n}"
+        start = time.time_ns()
+        dynamodb.put_item(TableName=table, Item=_item(key))
+        sent[key] = (start, time.time_ns())
+        time.sleep(_SPACE)  # spaced on purpose: this measures one change at a time
+    return sent
 
 
 def write_batches(tables: Iterable[tuple[Any, str]], count: int, threads: int = 4) -> None:
