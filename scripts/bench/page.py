@@ -84,21 +84,22 @@ def _sections(found: dict[str, Results]) -> dict[str, str]:
     if bench := found.get(BENCH):
         figures = bench.reports[FIGURES]
         sections |= {
-            "bench machine": _machine(bench),
+            "bench machine": _machine(BENCH, bench),
             "figures": figures.markdown(),
             "aims": aims.markdown(figures),
             "requests": bench.reports[REQUESTS].markdown(),
         }
     if growth := found.get(GROWTH):
         tables = [f"### {title}\n\n{report.markdown()}" for title, report in growth.reports.items()]
-        sections |= {"growth machine": _machine(growth), "growth": "\n".join(tables)}
+        sections |= {"growth machine": _machine(GROWTH, growth), "growth": "\n".join(tables)}
     return sections
 
 
-def _machine(results: Results) -> str:
+def _machine(name: str, results: Results) -> str:
     lines = ["| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in results.machine.items()]
+    lines += [f"| {what} | {value} |" for what, value in results.machine.items()]
     lines.append(f"| work | {results.work} |")
+    lines.append(f"| every sample | [{name}.json]({NAME}/{name}.json) |")
     failures = [f"- {line.splitlines()[0]}" for line in results.failures]
     told = ["", "Could not be measured:", "", *failures] if failures else []
     return "\n".join([*lines, *told])
