@@ -87,7 +87,7 @@ def main(
     if peers and not count:
         subjects += [DynamoDBLocalAlone(_PROGRESS), MiniStack(_PROGRESS)]
         subjects.append(Streamdev(stock_mapping=True))
-    work = f"{rounds} rounds of {plan.puts} single puts, {plan.idle} s of idling watched"
+    work = f"rounds: {rounds}; in each {plan.puts} single puts, {plan.idle} s of idling"
     results = Results(machine.describe(_PROGRESS), work)
     if count:
         _requests_only(ours, results, rounds, count)

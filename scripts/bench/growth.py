@@ -60,7 +60,7 @@ def main(
     """Measure growth and print a table for each kind."""
     if only and output == page.DOCS:
         raise click.UsageError("--docs publishes all tables: leave --only out.")
-    work = f"engine {engine}, {rounds} rounds of {records:,} records; {total:,} records in all"
+    work = f"engine {engine}; rounds: {rounds}, of {records:,} records; {total:,} records in all"
     results = Results(machine.describe(_PROGRESS), work)
     measures: dict[str, Callable[[Streamdev, Report], None]] = {
         "batches": lambda subject, report: _batch_sizes(subject, report, sizes, records, rounds),

@@ -61,6 +61,7 @@ def _bars(panel: Any, title: str, figure: Any) -> None:
     panel.invert_yaxis()
     if min(middles) > 0 and max(middles) / min(middles) > 30:
         panel.set_xscale("log")
+        panel.set_xlim(left=min(middles) / 3)  # so that the shortest bar is one
     panel.set_title(title, fontsize=8)
     panel.tick_params(labelsize=7)
 

@@ -100,7 +100,9 @@ class Report:
             return None
         divisors = below.rounds(to)
         values = above.rounds(subject)
-        return Spread.of([values[n] / divisors[n] for n in values if divisors.get(n)])
+        # A handler can be entered before the put has returned: less than nothing has no ratio.
+        shared = [n for n in values if values[n] >= 0 and divisors.get(n, 0) > 0]
+        return Spread.of([values[n] / divisors[n] for n in shared])
 
     def markdown(self) -> str:
         """A table: median (lowest to highest) of the rounds, and the ratio to the first subject."""

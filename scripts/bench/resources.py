@@ -33,7 +33,7 @@ def memory(subject: Subject) -> dict[str, float]:
         with contextlib.suppress(psutil.NoSuchProcess):
             part = SERVER if index == 0 else DATABASE if "java" in process.name() else HANDLERS
             found[part] = found.get(part, 0.0) + process.memory_info().rss / 2**20
-    return found
+    return {part: found[part] for part in PARTS if part in found}
 
 
 def _cpu_seconds(processes: Iterable[psutil.Process]) -> dict[int, float]:

@@ -71,6 +71,12 @@ def test_a_round_counts_as_its_median_and_a_missing_one_is_left_out_of_ratios() 
     assert report.spread("put", ALONE) is None
 
 
+def test_what_came_before_the_put_returned_has_no_ratio() -> None:
+    report = report_of("less the put", "ms", {HOST: [2.0], MINISTACK: [-0.5]})
+    assert report.ratio("less the put", MINISTACK, HOST) is None
+    assert report.ratio("less the put", HOST, MINISTACK) is None
+
+
 def test_p99_is_the_value_that_99_of_100_do_not_exceed() -> None:
     assert percentile(range(1, 101), 99) == 99
     assert percentile(range(1, 201), 99) == 198
