@@ -1,34 +1,27 @@
 """``make bench``: start, redeploy, latency and throughput, beside peers in the same run.
 
-Everything is measured on this machine, now: medians of several runs, with their spread, and as
-ratios to the first subject. ``--short`` is what continuous integration runs.
+All subjects are measured in each of several rounds, forwards and backwards in turn, so that a
+machine that gets slower or faster meanwhile does so for all of them: see ``scripts.bench.report``.
+``--short`` is what continuous integration runs.
 """
 
 from __future__ import annotations
 
-import subprocess
-import time
+import sys
+from functools import partial
 from pathlib import Path
 
 import click
-import psutil
 from rich.console import Console
 
-from scripts.bench import requests
+from scripts.bench import aims, machine, page, requests
+from scripts.bench.measure import Plan, measure
+from scripts.bench.peers import DynamoDBLocalAlone, MiniStack
 from scripts.bench.report import Report
-from scripts.bench.subjects import (
-    ENGINES,
-    DynamoDBLocalAlone,
-    MiniStack,
-    Streamdev,
-    Subject,
-    running,
-)
-from scripts.bench.work import Pipeline, client, make_table, write_batches
+from scripts.bench.results import Results
+from scripts.bench.subjects import ENGINES, Streamdev, Subject, running
 from streamdev.cli.progress import TerminalProgress
-from streamdev.engine.environment import tool_environment
 
-_PLOT = Path(__file__).with_name("plot.py")
 _CONSOLE = Console(stderr=True, highlight=False)
 _PROGRESS = TerminalProgress(_CONSOLE)
 
@@ -41,18 +34,42 @@ _PROGRESS = TerminalProgress(_CONSOLE)
     type=click.Choice(ENGINES),
     help="Measure this one as well; host always is, since ratios are to it.",
 )
-@click.option("--peers/--no-peers", default=True, help="Measure MiniStack and LocalStack as well.")
-@click.option("--runs", default=5, show_default=True, help="Runs of each start and each redeploy.")
-@click.option("--puts", default=200, show_default=True, help="Single puts.")
-@click.option("--bulk", "bulks", multiple=True, type=int, default=[1_000, 20_000])
-@click.option("--idle", default=60, show_default=True, help="Seconds of idling that are watched.")
+@click.option(
+    "--peers/--no-peers",
+    default=True,
+    help="Measure MiniStack, LocalStack and DynamoDB Local as well.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How often all are measured.",
+)
+@click.option(
+    "--puts",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Single puts in a round.",
+)
+@click.option(
+    "--bulk",
+    "bulks",
+    multiple=True,
+    type=click.IntRange(min=1),
+    default=[aims.SMALL, aims.LARGE],
+    show_default=True,
+    help="So many items written by batch; may be given more than once.",
+)
+@click.option("--idle", default=aims.IDLE, show_default=True, help="Seconds of idling watched.")
 @click.option("--requests", "count", default=0, help="Only requests through an API, so many.")
-@click.option("--short", is_flag=True, help="A few runs of each, for continuous integration.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for JSON and plot.")
+@click.option("--short", is_flag=True, help="One small round, for continuous integration.")
+@page.output_options
 def main(
     engines: tuple[str, ...],
     peers: bool,
-    runs: int,
+    rounds: int,
     puts: int,
     bulks: tuple[int, ...],
     idle: int,
@@ -60,121 +77,71 @@ def main(
     short: bool,
     output: Path | None,
 ) -> None:
-    """Measure streamdev's engines beside its peers and print a table."""
+    """Measure streamdev's engines beside its peers; print the figures and the aims."""
+    plan = Plan(puts, bulks, edits=3, idle=idle, requests=count or 500)
     if short:
-        runs, puts, bulks, idle = 1, 50, (1_000,), 10
-    report = Report()
-    ours = dict.fromkeys(("host", *engines))
-    if not count:
-        for engine in ours:
-            _measure_streamdev(Streamdev(engine), report, runs, puts, bulks, idle)
+        rounds = 1
+        plan = Plan(puts=50, bulks=(aims.SMALL,), edits=1, idle=10, requests=count or 100)
+    ours = [Streamdev(engine) for engine in dict.fromkeys(("host", *engines))]
+    subjects: list[Subject] = [*ours]
     if peers and not count:
-        _measure(Streamdev(stock_mapping=True), report, min(puts, 30), bulks[:1], idle)
-        _measure(MiniStack(_PROGRESS), report, puts, bulks, idle)
-        _measure_ceiling(report, bulks)
-    for engine in ours:
-        subject = Streamdev(engine)
-        _note(f"{subject.name}: requests through an API")
-        requests.measure(subject, report, count or (100 if short else 500))
-    click.echo(report.markdown())
-    if output:
-        output.mkdir(parents=True, exist_ok=True)
-        report.save(output / "bench.json")
-        python = tool_environment("matplotlib", _PROGRESS) / "bin" / "python"
-        plot = [str(python), str(_PLOT), str(output / "bench.json")]
-        subprocess.run([*plot, str(output / "bench.png")], check=True)
+        subjects += [DynamoDBLocalAlone(_PROGRESS), MiniStack(_PROGRESS)]
+        subjects.append(Streamdev(stock_mapping=True))
+    work = f"rounds: {rounds}; in each {plan.puts} single puts, {plan.idle} s of idling"
+    results = Results(machine.describe(_PROGRESS), work)
+    if count:
+        _requests_only(ours, results, rounds, count)
+    else:
+        _all(subjects, results, rounds, plan, output)
+    for title, report in results.reports.items():
+        click.echo(f"{title}\n\n{report.markdown()}")
+    if not count:
+        click.echo(f"{page.AIMS}\n\n{aims.markdown(results.reports[page.FIGURES])}")
+    if output and not count:
+        page.write(output, _PROGRESS)
+    if results.failures:
+        click.echo("\n".join(["Could not be measured:", *results.failures]), err=True)
+        sys.exit(1)
 
 
-def _measure_streamdev(
-    subject: Streamdev, report: Report, runs: int, puts: int, bulks: tuple[int, ...], idle: int
+def _all(
+    subjects: list[Subject], results: Results, rounds: int, plan: Plan, output: Path | None
 ) -> None:
-    subject.start()  # fetches what is missing, so that what follows runs prepared
-    subject.stop()
-    for _ in range(runs):
-        _note(f"{subject.name}: up")
-        report.add("up until the pipeline is ready", "s", subject.name, [subject.start()])
-        again = [subject.run("up") for _ in range(3)]
-        report.add("up when all runs already", "s", subject.name, again)
-        report.add("up to first record handled", "s", subject.name, [_first_record(subject)])
-        subject.stop()
-    subject.start()
-    for number in range(runs):
-        subject.edit_handler(number)
-        report.add("redeploy after a handler edit", "s", subject.name, [subject.run("deploy")])
-    subject.stop()
-    _measure(subject, report, puts, bulks, idle)
+    """Measure each subject in each round; what was found is kept after each round."""
+    report, of_requests = Report(), Report()
+    results.reports = {page.FIGURES: report, page.REQUESTS: of_requests}
+    for subject in subjects:
+        results.attempt(f"{subject.name}, first start", partial(_prepare, subject))
+    for number in range(rounds):
+        report.round = of_requests.round = number
+        # Forwards and backwards in turn: what drifts hits the first and the last alike.
+        for subject in subjects if number % 2 == 0 else reversed(subjects):
+            what = f"{subject.name}, round {number + 1} of {rounds}"
+            _CONSOLE.print(f"measuring {what}")
+            results.attempt(what, partial(measure, subject, plan, report, of_requests))
+        if output:
+            results.save(page.kept(output, page.BENCH))
 
 
-def _first_record(subject: Streamdev) -> float:
-    """Seconds from a cold ``up`` to the first record handled."""
-    subject.stop()
-    return subject.run("up") + subject.run("put-item", "id=first", "name=first", "--wait")
-
-
-def _measure(
-    subject: Subject, report: Report, puts: int, bulks: tuple[int, ...], idle: int
-) -> None:
-    """The work every subject does."""
-    _note(subject.name)
+def _prepare(subject: Subject) -> None:
+    """Fetch what is missing, so that what follows runs prepared."""
+    _CONSOLE.print(f"preparing {subject.name}")
     with running(subject):
-        single = Pipeline(subject.endpoint, batch_size=100)
-        single.single_puts(max(puts // 4, 20))  # warms what is warmed by use
-        latencies = single.single_puts(puts)
-        name = subject.name
-        report.add("put", "ms", name, [one.put for one in latencies])
-        handled = sorted(one.handled for one in latencies)
-        report.add("write to handler", "ms", name, handled)
-        report.add("write to handler, p99", "ms", name, [handled[int(len(handled) * 0.99) - 1]])
-        after = [one.handled - one.put for one in latencies]
-        report.add("write to handler less the put", "ms", name, after)
-        for count in bulks:
-            pipeline = Pipeline(subject.endpoint, batch_size=100)
-            _, seconds = pipeline.bulk(count)
-            report.add(_handled(count), "records/s", name, [count / seconds], "higher")
-        _idle(subject, report, idle)
+        pass
 
 
-def _measure_ceiling(report: Report, bulks: tuple[int, ...]) -> None:
-    """What DynamoDB Local alone accepts, written to directly."""
-    subject = DynamoDBLocalAlone(_PROGRESS)
-    _note(subject.name)
-    with running(subject):
-        dynamodb = client("dynamodb", subject.endpoint)
-        make_table(dynamodb, "warm")
-        write_batches(dynamodb, "warm", 2_000)
-        for count in bulks:
-            make_table(dynamodb, f"bulk-{count}")
-            start = time.monotonic()
-            write_batches(dynamodb, f"bulk-{count}", count)
-            rate = count / (time.monotonic() - start)
-            report.add(_handled(count), "records/s", subject.name, [rate], "higher")
+def _requests_only(engines: list[Streamdev], results: Results, rounds: int, count: int) -> None:
+    report = results.reports[page.REQUESTS] = Report()
+    for number in range(rounds):
+        report.round = number
+        for engine in engines:
 
+            def measure_requests(engine: Streamdev = engine) -> None:
+                with running(engine):
+                    requests.measure(engine, report, count)
 
-def _idle(subject: Subject, report: Report, seconds: int) -> None:
-    """CPU over a while without work, and the memory held."""
-    time.sleep(5)  # let what the work left behind settle
-    processes = subject.processes()
-    if not processes:
-        return  # Docker in a virtual machine: they are not this machine's
-    before = _cpu_seconds(processes)
-    time.sleep(seconds)
-    used = (_cpu_seconds(processes) - before) / seconds * 100
-    report.add("CPU of an idle engine", "% of a core", subject.name, [used])
-    memory = sum(process.memory_info().rss for process in processes if process.is_running())
-    report.add("memory of an idle engine", "MiB", subject.name, [memory / 2**20])
-
-
-def _cpu_seconds(processes: list[psutil.Process]) -> float:
-    times = [process.cpu_times() for process in processes if process.is_running()]
-    return sum(time.user + time.system for time in times)
-
-
-def _handled(count: int) -> str:
-    return f"{count:,} items written by batch and handled"
-
-
-def _note(text: str) -> None:
-    _CONSOLE.print(f"measuring {text}")
+            _CONSOLE.print(f"measuring requests on {engine.name}, round {number + 1} of {rounds}")
+            results.attempt(f"{engine.name}, round {number + 1}", measure_requests)
 
 
 if __name__ == "__main__":

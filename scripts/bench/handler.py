@@ -1,6 +1,6 @@
-"""The benchmark's handler: notes when each record reached it, and tells on request.
+"""The benchmark's handlers: one notes when each record reached it, the other tells those notes.
 
-It keeps its notes in a file that all its environments share, so that they are whole.
+The notes are a file that all environments share, so that they are whole.
 """
 
 import os
@@ -8,19 +8,45 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Not tempfile.gettempdir(): an environment may have one of its own.
-NOTES = Path("/tmp") / f"arrivals-{os.environ['AWS_LAMBDA_FUNCTION_NAME']}"
+
+def _notes(function: str) -> Path:
+    # Not tempfile.gettempdir(): an environment may have one of its own.
+    return Path("/tmp") / f"arrivals-{function}"
 
 
-def lambda_handler(event: dict[str, Any], _context: object) -> Any:
-    """Note the arrival of each record; or do ``{"tell": "count" | "all" | "clear"}``."""
+def lambda_handler(event: dict[str, Any], _context: object) -> None:
+    """Note the arrival of each record, nanoseconds since the epoch."""
     now = time.time_ns()
-    if what := event.get("tell"):
-        if what == "clear":
-            NOTES.unlink(missing_ok=True)
-        notes = NOTES.read_bytes() if NOTES.exists() else b""
-        return notes.decode().splitlines() if what == "all" else notes.count(b"\n")
     lines = [f"{record['dynamodb']['Keys']['id']['S']} {now}\n" for record in event["Records"]]
-    with NOTES.open("a") as file:
+    with _notes(os.environ["AWS_LAMBDA_FUNCTION_NAME"]).open("a") as file:
         file.writelines(lines)
-    return None
+
+
+def tell(event: dict[str, Any], _context: object) -> list[Any]:
+    """Do ``{"tell": WHAT, "of": [function, ...]}`` for each function.
+
+    ``count``: how many records it got; ``last``: when the last one came; ``arrivals``: when the
+    first of each key came; ``clear``: forget them.
+    """
+    what = {"count": _count, "last": _last, "arrivals": _arrivals, "clear": _clear}[event["tell"]]
+    return [what(_notes(function)) for function in event["of"]]
+
+
+def _count(notes: Path) -> int:
+    return notes.read_bytes().count(b"\n") if notes.exists() else 0
+
+
+def _last(notes: Path) -> int:
+    return max(int(line.split()[1]) for line in notes.read_text().splitlines())
+
+
+def _arrivals(notes: Path) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for line in notes.read_text().splitlines():
+        key, at = line.split()
+        found.setdefault(key, int(at))
+    return found
+
+
+def _clear(notes: Path) -> None:
+    notes.unlink(missing_ok=True)

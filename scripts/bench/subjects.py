@@ -1,4 +1,4 @@
-"""What is measured: streamdev's engines, and peers that do the same work in the same run."""
+"""What is measured: streamdev's engines. Peers (``scripts.bench.peers``) are subjects as well."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from typing import Protocol
 
 import click
 import psutil
-import requests
 
-from scripts.bench.work import client
-from streamdev.engine.base import Progress
+from scripts.bench import figures
 from streamdev.engine.compose_files import project_name
 from streamdev.engine.container import find_container
 from streamdev.engine.docker_client import connected
-from streamdev.engine.dynamodb_local import fetch_dynamodb_local, find_java
-from streamdev.engine.environment import tool_environment
 from streamdev.paths import StateDir
 
 _ROOT = Path(__file__).resolve().parents[2]
-_DEADLINE = 180.0
+_LAST_LINES = 15
 
 ENGINES = ("host", "compose")
 
 
+class SubjectError(click.ClickException):
+    """A subject does not do what it should; the message says which one, what, and its output."""
+
+
 class Subject(Protocol):
-    """Something that runs tables, streams and functions on this machine."""
+    """Something that runs tables, streams and functions on this machine.
+
+    It can be started again after it was stopped, and begins from nothing then.
+    """
 
     name: str
     endpoint: str
@@ -45,18 +48,19 @@ class Subject(Protocol):
         """Start it; seconds until it answers."""
 
     def stop(self) -> None:
-        """Stop it; nothing is left."""
-
-    def close(self) -> None:
-        """Remove what it kept on disk."""
+        """Stop it and remove what it kept on disk."""
 
     def processes(self) -> list[psutil.Process]:
-        """Its processes, for CPU and memory."""
+        """Its processes, its own first, then what it started."""
 
 
 @dataclass
 class Streamdev:
-    """The project's own command line, in a folder of its own, as a user has it."""
+    """The project's own command line, in a folder of its own, as a user has it.
+
+    With ``stock_mapping``, LocalStack's own mapping and poll settings take the place of
+    streamdev's; handlers, database and start stay as they are.
+    """
 
     engine: str = "host"
     stock_mapping: bool = False
@@ -66,9 +70,12 @@ class Streamdev:
 
     def __post_init__(self) -> None:
         self.port = self.port or free_port()
-        own = f"streamdev {self.engine}"
-        self.name = self.name or ("LocalStack's own settings" if self.stock_mapping else own)
+        own = figures.LOCALSTACK if self.stock_mapping else f"streamdev {self.engine}"
+        self.name = self.name or own
         self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def _fill_folder(self) -> None:
+        self.folder.mkdir(exist_ok=True)
         for part in ("pipelines.toml", "lambda_src", "docker-compose.yml"):
             source = _ROOT / part
             if source.is_dir():
@@ -92,22 +99,23 @@ class Streamdev:
         )
         took = time.monotonic() - start
         if done.returncode:
-            raise click.ClickException(
-                f"{self.name}: {' '.join(words)} ended with {done.returncode}:\n{done.stderr}"
+            raise SubjectError(
+                f"{self.name}: {' '.join(words)} ended with {done.returncode}:\n"
+                f"{last_lines(done.stderr)}"
             )
         return took
 
     def start(self) -> float:
         """``up``: engine and pipelines."""
+        self._fill_folder()
         return self.run("up")
 
     def stop(self) -> None:
         """``down``, and the folder goes."""
-        self.run("down")
-
-    def close(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.run("down")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def edit_handler(self, number: int) -> None:
         """Change the handler, as an editor would."""
@@ -119,110 +127,20 @@ class Streamdev:
         return _in_container(self.folder) if self.engine == "compose" else _tree(self.port)
 
 
-@dataclass
-class MiniStack:
-    """MiniStack from PyPI, in an environment of its own, with its own settings."""
-
-    progress: Progress
-    name: str = "MiniStack"
-    port: int = field(default_factory=lambda: free_port())
-
-    def __post_init__(self) -> None:
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._root = tool_environment("ministack", self.progress)
-
-    def start(self) -> float:
-        """Until it answers a request."""
-        start = time.monotonic()
-        command = [str(self._root / "bin" / "ministack")]
-        self._server = _Server(command, {"GATEWAY_PORT": str(self.port)})
-        wait_for_answer(f"{self.endpoint}/_localstack/health")
-        return time.monotonic() - start
-
-    def stop(self) -> None:
-        """End it and its handlers."""
-        self._server.stop()
-
-    def close(self) -> None:
-        """Nothing is kept."""
-
-    def processes(self) -> list[psutil.Process]:
-        """The server and its handlers."""
-        return self._server.processes()
-
-
-@dataclass
-class DynamoDBLocalAlone:
-    """The same DynamoDB Local with nothing before it: the ceiling of what can be written."""
-
-    progress: Progress
-    name: str = "DynamoDB Local alone"
-    port: int = field(default_factory=lambda: free_port())
-
-    def __post_init__(self) -> None:
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._folder = fetch_dynamodb_local(self.progress).jar_dir
-        self._data = Path(tempfile.mkdtemp(prefix="bench-"))
-        home = find_java(self.progress)
-        self._java = str(home / "bin" / "java") if home else "java"
-
-    def start(self) -> float:
-        """Until it answers a request; its data is on disk, as the engine has it."""
-        start = time.monotonic()
-        jar = [f"-Djava.library.path={self._folder}/DynamoDBLocal_lib", "-jar"]
-        jar += [str(self._folder / "DynamoDBLocal.jar"), "-port", str(self.port)]
-        command = [self._java, *jar, "-dbPath", str(self._data)]
-        self._server = _Server(command, {"DDB_LOCAL_TELEMETRY": "0"})
-        client("dynamodb", self.endpoint, attempts=100).list_tables()
-        return time.monotonic() - start
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.stop()
-
-    def close(self) -> None:
-        """Remove its data."""
-        shutil.rmtree(self._data, ignore_errors=True)
-
-    def processes(self) -> list[psutil.Process]:
-        """The Java process."""
-        return self._server.processes()
-
-
-class _Server:
-    """A process without output, and its children."""
-
-    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            env={"PATH": os.environ["PATH"], "HOME": str(Path.home())} | environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def processes(self) -> list[psutil.Process]:
-        main = psutil.Process(self._process.pid)
-        return [*main.children(recursive=True), main]
-
-    def stop(self) -> None:
-        for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        self._process.wait(timeout=30)
-
-
 @contextlib.contextmanager
 def running(subject: Subject) -> Iterator[float]:
-    """The subject, started; stopped and cleared away at the end, which SIGTERM may bring."""
+    """The subject, started (seconds it took), and stopped at the end, which SIGTERM may bring."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         yield subject.start()
+    except BaseException:
+        with contextlib.suppress(SubjectError):  # what went wrong first is what is told
+            subject.stop()
+        raise
+    else:
+        subject.stop()
     finally:
         signal.signal(signal.SIGTERM, before)
-        try:
-            subject.stop()
-        finally:
-            subject.close()
 
 
 def free_port() -> int:
@@ -232,15 +150,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_answer(url: str) -> None:
-    """Until ``url`` answers 200."""
-    deadline = time.monotonic() + _DEADLINE
-    while time.monotonic() < deadline:
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(url, timeout=5).ok:
-                return
-        time.sleep(0.02)
-    raise TimeoutError(f"{url} did not answer within {_DEADLINE:.0f} s")
+def last_lines(text: str) -> str:
+    """The end of a program's output."""
+    return "\n".join(text.strip().splitlines()[-_LAST_LINES:])
 
 
 def _tree(port: int) -> list[psutil.Process]:

@@ -7,16 +7,24 @@ import json
 import time
 import uuid
 import zipfile
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 _HANDLER = Path(__file__).with_name("handler.py")
 _DEADLINE = 300.0
+# Asking takes the machine's time as well, so it is not done too often: what is measured is
+# told by the handler's own clock.
+_PAUSE = 0.25
+_TELLER = "bench-teller"
+_SPACE = 0.05
 
 
 @dataclass(frozen=True)
@@ -55,90 +63,99 @@ class Pipeline:
         self.table = name
         self.functions = [f"{name}-{n}" for n in range(functions)]
         stream = make_table(self.dynamodb, name)
+        _make_function(self.lambda_, _TELLER, "tell")
         for function in self.functions:
-            self.lambda_.create_function(
-                FunctionName=function,
-                Runtime="python3.13",
-                Role="arn:aws:iam::000000000000:role/bench",
-                Handler="handler.lambda_handler",
-                Code={"ZipFile": _zip()},
-                Timeout=60,
-            )
-            _until(lambda f=function: self._active(f), f"function {function} is active")
+            _make_function(self.lambda_, function, "lambda_handler")
             self.lambda_.create_event_source_mapping(
                 EventSourceArn=stream,
                 FunctionName=function,
                 StartingPosition="TRIM_HORIZON",
                 BatchSize=batch_size,
             )
-        self._warm()
+        # One record all the way, so that environments are up before anything is timed.
+        timed_puts(self.dynamodb, name, 1)
+        _wait_for([self], [1] * functions)
 
-    def _active(self, function: str) -> bool:
-        answer = self.lambda_.get_function(FunctionName=function)
-        return bool(answer["Configuration"]["State"] == "Active")
-
-    def _warm(self) -> None:
-        """One record all the way, so that environments are up before anything is timed."""
-        self.put("warm")
-        for function in self.functions:
-            _until(lambda f=function: self.count(f) >= 1, f"{function} got its first record")
-
-    def put(self, key: str) -> None:
-        """Write one item of about 100 bytes."""
-        self.dynamodb.put_item(TableName=self.table, Item=_item(key))
-
-    def tell(self, what: str, function: str | None = None) -> Any:
-        """Ask a function for its notes: ``count`` or ``all``; or ``clear`` them."""
-        answer = self.lambda_.invoke(
-            FunctionName=function or self.functions[0], Payload=json.dumps({"tell": what})
-        )
-        return json.loads(answer["Payload"].read())
-
-    def count(self, function: str | None = None) -> int:
-        """How many records the function has got."""
-        return int(self.tell("count", function))
-
-    def clear(self) -> None:
-        """Have the functions forget their notes."""
-        for function in self.functions:
-            self.tell("clear", function)
-
-    def arrivals(self) -> dict[str, int]:
-        """Key → first arrival, nanoseconds since the epoch."""
-        found: dict[str, int] = {}
-        for line in self.tell("all"):
-            key, at = line.split()
-            found.setdefault(key, int(at))
-        return found
-
-    def single_puts(self, count: int, pause: float = 0.05) -> list[Latency]:
+    def single_puts(self, count: int) -> list[Latency]:
         """Put items one by one with a pause between, and tell how long each took."""
-        sent: dict[str, tuple[int, int]] = {}
-        # New items each time: putting an item as it is makes no record.
-        run = uuid.uuid4().hex[:6]
-        before = self.count()
-        for n in range(count):
-            start = time.time_ns()
-            self.put(f"single-{run}-{n}")
-            sent[f"single-{run}-{n}"] = (start, time.time_ns())
-            time.sleep(pause)  # spaced on purpose: this measures one change at a time
-        _until(lambda: self.count() >= before + count, f"{count} single puts are handled")
-        arrived = self.arrivals()
+        before = _counts([self])
+        sent = timed_puts(self.dynamodb, self.table, count)
+        _wait_for([self], [had + count for had in before])
+        arrived = _tell([self], "arrivals")[0]
         return [
             Latency((end - start) / 1e6, (arrived[key] - start) / 1e6)
             for key, (start, end) in sent.items()
         ]
 
-    def bulk(self, count: int) -> tuple[float, float]:
-        """Write ``count`` items by batch; seconds until written and until handled."""
-        before = self.count()
-        start = time.time_ns()
-        write_batches(self.dynamodb, self.table, count)
-        written = time.time_ns()
-        for function in self.functions:
-            _until(lambda f=function: self.count(f) >= before + count, f"{count} are handled")
-        last = max(self.arrivals().values())
-        return (written - start) / 1e9, (last - start) / 1e9
+
+def bulk(pipelines: Sequence[Pipeline], count: int) -> float:
+    """Write ``count`` items to each pipeline by batch, to all of them at once.
+
+    Returns:
+        Seconds until every function was handed the last of its records.
+    """
+    before = _counts(pipelines)
+    start = time.time_ns()
+    write_batches([(pipeline.dynamodb, pipeline.table) for pipeline in pipelines], count)
+    _wait_for(pipelines, [had + count for had in before])
+    return float(max(_tell(pipelines, "last")) - start) / 1e9
+
+
+def clear(pipelines: Iterable[Pipeline]) -> None:
+    """Have the functions forget their notes."""
+    _tell(list(pipelines), "clear")
+
+
+def _counts(pipelines: Sequence[Pipeline]) -> list[int]:
+    counts: list[int] = _tell(pipelines, "count")
+    return counts
+
+
+def _wait_for(pipelines: Sequence[Pipeline], counts: list[int]) -> None:
+    """Until each function got so many records."""
+
+    def came() -> bool:
+        return all(has >= want for has, want in zip(_counts(pipelines), counts, strict=True))
+
+    tables = f"{pipelines[0].table}{' and others' if len(pipelines) > 1 else ''}"
+    _until(came, f"the functions of {tables} got {max(counts):,} records each")
+
+
+def _tell(pipelines: Sequence[Pipeline], what: str) -> Any:
+    """Ask for the functions' notes, a list with each one's: the handler's ``tell``.
+
+    A function of its own tells, so that asking starts no second environment of those that
+    are at work.
+    """
+    names = [name for pipeline in pipelines for name in pipeline.functions]
+    payload = json.dumps({"tell": what, "of": names})
+    answer = pipelines[0].lambda_.invoke(FunctionName=_TELLER, Payload=payload)
+    told = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise OSError(f"{_TELLER} failed: {told}")
+    return told
+
+
+def _make_function(lambda_: Any, name: str, handler: str) -> None:
+    """Make a function of ``handler.py``, if it is not there, and wait until it is active."""
+    try:
+        lambda_.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Role="arn:aws:iam::000000000000:role/bench",
+            Handler=f"handler.{handler}",
+            Code={"ZipFile": _zip()},
+            Timeout=60,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceConflictException":
+            raise
+
+    def active() -> bool:
+        answer = lambda_.get_function(FunctionName=name)
+        return bool(answer["Configuration"]["State"] == "Active")
+
+    _until(active, f"function {name} is active", pause=0.02)
 
 
 def make_table(dynamodb: Any, name: str) -> str:
@@ -154,11 +171,26 @@ def make_table(dynamodb: Any, name: str) -> str:
     return str(dynamodb.describe_table(TableName=name)["Table"]["LatestStreamArn"])
 
 
-def write_batches(dynamodb: Any, table: str, count: int, threads: int = 4) -> None:
-    """Write ``count`` items in batches of 25 from ``threads`` threads."""
+def timed_puts(dynamodb: Any, table: str, count: int) -> dict[str, tuple[int, int]]:
+    """Put items of about 100 bytes one by one; by key, when each call began and returned (ns)."""
+    sent: dict[str, tuple[int, int]] = {}
+    # New items each time: putting an item as it is makes no record.
+    run = uuid.uuid4().hex[:6]
+    for n in range(count):
+        key = f"single-{run}-{n}"
+        start = time.time_ns()
+        dynamodb.put_item(TableName=table, Item=_item(key))
+        sent[key] = (start, time.time_ns())
+        time.sleep(_SPACE)  # spaced on purpose: this measures one change at a time
+    return sent
+
+
+def write_batches(tables: Iterable[tuple[Any, str]], count: int, threads: int = 4) -> None:
+    """Write ``count`` items to each table (a client and a name), 25 at a time, in turn."""
     run = uuid.uuid4().hex[:6]
 
-    def write(first: int) -> None:
+    def write(work: tuple[int, tuple[Any, str]]) -> None:
+        first, (dynamodb, table) = work
         keys = range(first, min(first + 25, count))
         requests = [{"PutRequest": {"Item": _item(f"bulk-{run}-{n}")}} for n in keys]
         while requests:
@@ -166,7 +198,7 @@ def write_batches(dynamodb: Any, table: str, count: int, threads: int = 4) -> No
             requests = answer.get("UnprocessedItems", {}).get(table, [])
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(write, range(0, count, 25)))
+        list(pool.map(write, product(range(0, count, 25), tables)))
 
 
 def _item(key: str) -> dict[str, Any]:
@@ -185,9 +217,9 @@ def _zip() -> bytes:
     return data.getvalue()
 
 
-def _until(condition: Any, what: str) -> None:
+def _until(condition: Callable[[], bool], what: str, pause: float = _PAUSE) -> None:
     deadline = time.monotonic() + _DEADLINE
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {_DEADLINE:.0f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)

@@ -19,10 +19,11 @@ import click
 import requests
 from rich.console import Console
 
-from scripts.bench.subjects import MiniStack, Streamdev, Subject, running
+from scripts.bench.machine import ministack_version
+from scripts.bench.peers import MiniStack
+from scripts.bench.subjects import Streamdev, Subject, running
 from scripts.conformance.table import Outcome, read_outcome, write_table
 from streamdev.cli.progress import TerminalProgress
-from streamdev.engine.installer import lock_file
 from streamdev.paths import StateDir
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,9 +110,7 @@ def _title(name: str, subject: Subject) -> str:
     if name == "localstack":
         health = requests.get(f"{subject.endpoint}/_localstack/health", timeout=10).json()
         return f"LocalStack {health['version']}"
-    lock = lock_file("ministack").read_text()
-    version = next(line for line in lock.splitlines() if line.startswith("ministack=="))
-    return f"MiniStack {version.split()[0].removeprefix('ministack==')}"
+    return f"MiniStack {ministack_version()}"
 
 
 if __name__ == "__main__":
