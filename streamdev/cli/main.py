@@ -26,6 +26,7 @@ _MODULES = (
     "lifecycle",
     "status",
     "deploy",
+    "export",
     "watch",
     "debug",
     "items",
