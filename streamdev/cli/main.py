@@ -27,6 +27,7 @@ _MODULES = (
     "status",
     "deploy",
     "export",
+    "capacity",
     "watch",
     "debug",
     "items",

@@ -67,3 +67,11 @@ def test_templates_pass_cfn_lint_without_warnings(tmp_path: Path) -> None:
     everything.run("export", "sam", "--config", "all.toml")
     reference = REPOSITORY / "docs" / "examples" / "sam" / "template.yaml"
     assert tool("cfn-lint", str(reference), str(tmp_path / "template.yaml")) == ""
+
+
+def test_capacity_is_planned_with_what_the_handler_was_measured_to_take(project: Project) -> None:
+    project.run("put-item", f"id={unique('measured')}", "name=John", "--wait")
+    plan = project.run("plan-capacity", "--writes", "10", "--json").json()
+    assert (plan["pipeline"], plan["measured"]) == ("user-profile", True)
+    assert plan["concurrency"] == pytest.approx(10 * plan["record_ms"] / 1000)
+    assert plan["record_ms"] > 0
