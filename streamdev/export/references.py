@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from streamdev.aws import names
 from streamdev.aws.destinations import destination_arn
@@ -81,3 +82,14 @@ class References:
             return arn
         known = max(above, key=len)
         return Sub(self._known[known].embedded + arn.removeprefix(known))
+
+    def within(self, document: Any) -> Any:
+        """A policy, or any part of one, with references in place of its ARNs."""
+        match document:
+            case str():
+                return self.of(document)
+            case Mapping():
+                return {key: self.within(value) for key, value in document.items()}
+            case list() | tuple():
+                return [self.within(value) for value in document]
+        return document

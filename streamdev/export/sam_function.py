@@ -55,28 +55,18 @@ def role(
     references: References,
 ) -> Entry:
     """A role with one inline policy, its ARNs replaced by references."""
-    statements = [
-        {key: _resolved(value, references) if key == "Resource" else value for key, value in one}
-        for one in (statement.items() for statement in policy["Statement"])
-    ]
     properties = {
         "AssumeRolePolicyDocument": trust,
         "Policies": [
             {
                 "PolicyName": RoleResource.policy_name,
-                "PolicyDocument": {**policy, "Statement": statements},
+                "PolicyDocument": references.within(policy),
             }
         ],
     }
     return logical_id, Commented(
         {"Type": "AWS::IAM::Role", "Properties": properties}, {"Properties": comment}
     )
-
-
-def _resolved(resource: str | list[str], references: References) -> Any:
-    if isinstance(resource, str):
-        return references.of(resource)
-    return [references.of(one) for one in resource]
 
 
 def _function(pipeline: Pipeline, references: References, region: str, folder: Path) -> Commented:

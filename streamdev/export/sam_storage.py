@@ -8,6 +8,7 @@ from typing import Any
 from streamdev.aws import names
 from streamdev.aws.destinations import Service
 from streamdev.aws.tables import Index
+from streamdev.aws.topics import sending_policy
 from streamdev.config.models import Pipeline
 from streamdev.deploy import resources, topics
 from streamdev.deploy.resources import TableResource
@@ -116,20 +117,8 @@ def destinations(
             references.ids.of("Subscription", f"{topic}-to-{queue}"),
             Commented({"Type": "AWS::SNS::Subscription", "Properties": properties}),
         )
-        senders = [references.of(names.topic_arn(one, region)) for one in subscription.senders]
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue_ref,
-            "Condition": {
-                "ArnEquals": {"aws:SourceArn": senders[0] if len(senders) == 1 else senders}
-            },
-        }
-        policy = {
-            "Queues": [Ref(queue_id)],
-            "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-        }
+        document = sending_policy(queue, subscription.senders, region)
+        policy = {"Queues": [Ref(queue_id)], "PolicyDocument": references.within(document)}
         yield (
             references.ids.of("QueuePolicy", queue),
             Commented({"Type": "AWS::SQS::QueuePolicy", "Properties": policy}),
