@@ -27,6 +27,7 @@ _MODULES = (
     "status",
     "deploy",
     "export",
+    "import_sam",
     "capacity",
     "watch",
     "debug",
