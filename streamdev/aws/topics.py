@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 _POLICY_SID = "TopicsMaySend"
 
 
+def sending_policy(queue: str, topics: Collection[str], region: str) -> dict[str, Any]:
+    """The whole policy of a queue that these topics, and no others, may send to."""
+    arns = sorted(names.topic_arn(topic, region) for topic in topics)
+    statement = {
+        "Sid": _POLICY_SID,
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": names.queue_arn(queue, region),
+        "Condition": {"ArnEquals": {"aws:SourceArn": arns}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
 @dataclass(frozen=True)
 class SubscriptionState:
     """A queue's subscription as it exists.
@@ -84,16 +98,7 @@ class Topics:
 
     def permit(self, queue: str, topics: Collection[str]) -> None:
         """Let the topics, and no others, send to the queue (its whole policy)."""
-        arns = sorted(names.topic_arn(topic, self._gateway.region) for topic in topics)
-        statement = {
-            "Sid": _POLICY_SID,
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": names.queue_arn(queue, self._gateway.region),
-            "Condition": {"ArnEquals": {"aws:SourceArn": arns}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        policy = json.dumps(sending_policy(queue, topics, self._gateway.region))
         client = self._gateway.client("sqs")
         with self._gateway.errors():
             url = client.get_queue_url(QueueName=queue)["QueueUrl"]

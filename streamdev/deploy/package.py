@@ -84,6 +84,26 @@ def build_package(function: Function, target: Target, packages: Path, cache: Pat
     return Package(path, digest, len(data), (*notes, *([warning] if warning else [])))
 
 
+def check_source(function: Function) -> tuple[str, ...]:
+    """Check the function's own files as `build_package` does, without what it requires.
+
+    Returns:
+        What to tell the person who deploys it.
+
+    Raises:
+        DeployError: As of `build_package`.
+    """
+    files = source_files(function.source)
+    python = function.runtime.removeprefix("python")
+    notes = _check_syntax(files, Target(python, "linux"))
+    _check_unzipped(function.name, files)
+    names = {file.name for file in files}
+    if REQUIREMENTS in names:  # the handler may be a requirement's
+        return notes
+    warning = check_handler(function.handler, names, function.source)
+    return (*notes, *([warning] if warning else []))
+
+
 def _check_syntax(files: Sequence[SourceFile], target: Target) -> tuple[str, ...]:
     """Refuse what is no valid Python; only note it where a newer Python will run it."""
     try:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.project import Project, create_project
+from tests.support.project import Project, create_project, unique
+from tests.support.stack import Deployed, deploy_stack
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -59,6 +60,21 @@ def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield project
     finally:
         project.run("down", check=False)
+
+
+@pytest.fixture(scope="session")
+def stack(project: Project) -> Deployed:
+    """The same pipelines again, as `export sam` and CloudFormation deploy them."""
+    return deploy_stack(project, suffix=unique(""))
+
+
+@pytest.fixture(scope="session", params=["up", "export"])
+def deployed(project: Project, request: pytest.FixtureRequest) -> Deployed:
+    """The repository's pipelines, as `up` deployed them and as a stack has them."""
+    if request.param == "up":
+        return Deployed(project)
+    stack: Deployed = request.getfixturevalue("stack")
+    return stack
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from streamdev.cli.exit_codes import ExitCode
 from streamdev.errors import EngineNotRunningError
 from tests.support.killing import kill_handlers
 from tests.support.project import Project, eventually, pipeline, unique
+from tests.support.stack import Deployed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 API = "async-request"
@@ -31,9 +32,11 @@ TABLE = "Restaurant"
 class Requests:
     """The client's side, and a look into the table."""
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.url = f"{project.endpoint}/_aws/execute-api/{API}/dev/requests"
+    def __init__(self, deployed: Deployed) -> None:
+        self.deployed, self.project = deployed, deployed.project
+        api = deployed.outputs.get("AsyncRequestApiId", API)
+        self.url = f"{self.project.endpoint}/_aws/execute-api/{api}/dev/requests"
+        self.table = deployed.named(TABLE)
 
     def put(self, body: str | bytes) -> tuple[int, dict[str, Any]]:
         sent = body if isinstance(body, bytes) else body.encode()
@@ -59,14 +62,14 @@ class Requests:
 
     def stored(self, request_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.project.client("dynamodb").get_item(
-            TableName=TABLE, Key={"id": {"S": request_id}}, ConsistentRead=True
+            TableName=self.table, Key={"id": {"S": request_id}}, ConsistentRead=True
         )
         return dict(found.get("Item", {}))
 
 
 @pytest.fixture(scope="module")
-def requests(project: Project) -> Requests:
-    return Requests(project)
+def requests(deployed: Deployed) -> Requests:
+    return Requests(deployed)
 
 
 BODIES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip) | st.text(
@@ -90,8 +93,8 @@ def test_an_empty_body_is_an_empty_object(requests: Requests) -> None:
 
 
 def test_a_request_is_done_and_can_be_looked_up_for_five_minutes(requests: Requests) -> None:
-    project = requests.project
-    assert project.gateway.tables.ttl(TABLE) == "ttl"
+    deployed = requests.deployed
+    assert requests.project.gateway.tables.ttl(requests.table) == "ttl"
     request_id = requests.accepted('{"dish": "soup", "seconds": 2}')
     assert requests.get(request_id) == (200, {"id": request_id, "state": "pending"})
     answer = requests.ended(request_id)
@@ -100,7 +103,7 @@ def test_a_request_is_done_and_can_be_looked_up_for_five_minutes(requests: Reque
     assert requests.stored(request_id)["ttl"] == {"N": str(answer["ttl"])}
 
     def records() -> list[tuple[str, str]]:
-        entries = project.run("logs", "--json", "-p", API).json_lines()
+        entries = deployed.run("logs", "--json", "-p", deployed.named(API)).json_lines()
         own = [e for e in entries if e.get("keys") == {"id": request_id}]
         return [(e["outcome"], e["event_name"]) for e in own]
 
@@ -124,7 +127,7 @@ def test_an_unknown_request_is_not_found(requests: Requests, request_id: str) ->
 def test_a_request_that_is_deleted_is_not_found_any_more(requests: Requests) -> None:
     request_id = requests.accepted("{}")
     requests.ended(request_id)
-    requests.project.run("delete-item", f"id={request_id}", "-p", API)
+    requests.deployed.run("delete-item", f"id={request_id}", "-p", requests.deployed.named(API))
     assert requests.get(request_id)[0] == 404
 
 
@@ -147,17 +150,17 @@ def test_a_request_over_400_kb_is_told_so(requests: Requests) -> None:
     assert requests.stored(requests.accepted("x" * 400_000))["request"] == {"S": "x" * 400_000}
 
 
-def test_the_command_shows_a_requests_life(requests: Requests) -> None:
-    done = requests.project.run("request", '{"dish": "stew"}', "--wait", "--json").json()
+def test_the_command_shows_a_requests_life(project: Project) -> None:
+    done = project.run("request", '{"dish": "stew"}', "--wait", "--json").json()
     assert (done[0]["status_code"], done[0].get("state")) == (202, None)
     assert done[-1]["state"] == "done"
-    failed = requests.project.run("request", '{"fail": "burnt"}', "--wait", check=False)
+    failed = project.run("request", '{"fail": "burnt"}', "--wait", check=False)
     assert failed.exit_code == ExitCode.FAILED
     assert "burnt" in failed.stdout
 
 
-def test_expired_items_are_deleted_by_the_service(requests: Requests) -> None:
-    project, name = requests.project, unique("expiry")
+def test_expired_items_are_deleted_by_the_service(project: Project) -> None:
+    name = unique("expiry")
     project.write_handler(name, "def lambda_handler(event, context):\n    return None\n")
     by_ttl = '{"userIdentity": {"type": ["Service"], "principalId": ["dynamodb.amazonaws.com"]}}'
     mapping = (
@@ -240,7 +243,7 @@ class Load:
     """Clients that go on until what they ask for is taken, whatever happens to the engine."""
 
     def __init__(self, project: Project) -> None:
-        self.project, self.requests = project, Requests(project)
+        self.project, self.requests = project, Requests(Deployed(project))
         self.accepted: dict[str, dict[str, Any]] = {}
 
     def send(self, number: int) -> None:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.project import Project, eventually, unique
+from tests.support.stack import Deployed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -141,30 +142,30 @@ class Broken:
         return found
 
 
-def notifications(project: Project, profile: str) -> list[dict[str, Any]]:
-    found = project.run("notifications", "--json").json_lines()
+def notifications(deployed: Deployed, profile: str) -> list[dict[str, Any]]:
+    found = deployed.run("notifications", "--json").json_lines()
     return [one["message"] for one in found if one["message"]["id"] == profile]
 
 
-def test_changes_are_told_and_invalid_ones_rejected_without_blocking(project: Project) -> None:
+def test_changes_are_told_and_invalid_ones_rejected_without_blocking(deployed: Deployed) -> None:
     profile, wrong = unique("profile"), unique("wrong")
-    project.run("put-item", f"id={profile}", "name=John", "age:=42", "version:=1", "--wait")
-    project.run("put-item", f"id={wrong}", "age:=500", "--wait")
-    project.run("put-item", f"id={profile}", "name=Jane", "age:=42", "version:=2", "--wait")
-    project.run("delete-item", f"id={profile}", "--wait")
+    deployed.run("put-item", f"id={profile}", "name=John", "age:=42", "version:=1", "--wait")
+    deployed.run("put-item", f"id={wrong}", "age:=500", "--wait")
+    deployed.run("put-item", f"id={profile}", "name=Jane", "age:=42", "version:=2", "--wait")
+    deployed.run("delete-item", f"id={profile}", "--wait")
 
-    told = notifications(project, profile)
+    told = notifications(deployed, profile)
     assert [one["event"] for one in told] == [
         "profile.created",
         "profile.updated",
         "profile.deleted",
     ]
     assert told[1]["changes"] == {"name": ["John", "Jane"], "version": [1, 2]}
-    (rejected,) = notifications(project, wrong)
+    (rejected,) = notifications(deployed, wrong)
     assert rejected["event"] == "profile.rejected"
     assert rejected["problems"] == ["age: Input should be less than or equal to 150"]
 
-    printed = project.run("logs", "--raw", "-p", "user-profile").stdout
+    printed = deployed.run("logs", "--raw", "-p", deployed.named("user-profile")).stdout
     (logged,) = (
         json.loads(line)
         for line in printed.splitlines()
@@ -174,10 +175,15 @@ def test_changes_are_told_and_invalid_ones_rejected_without_blocking(project: Pr
     assert f"START RequestId: {logged['function_request_id']}" in printed
     assert logged["xray_trace_id"].startswith("1-")
     # What AWS traces is asked for; ids are made and logged here as well.
-    function = project.client("lambda").get_function_configuration(FunctionName="user-profile")
+    function = deployed.project.client("lambda").get_function_configuration(
+        FunctionName=deployed.named("user-profile")
+    )
     assert function["TracingConfig"] == {"Mode": "Active"}
-    assert project.gateway.tables.ttl("UserProfileIdempotency") == "expiration"
-    metrics = {one["name"]: one for one in project.run("metrics", "--json").json()}
+    assert (
+        deployed.project.gateway.tables.ttl(deployed.named("UserProfileIdempotency"))
+        == "expiration"
+    )
+    metrics = {one["name"]: one for one in deployed.run("metrics", "--json").json()}
     assert metrics["RecordsHandled"]["sum"] >= 4
     assert metrics["RecordsRejected"]["sum"] >= 1
     assert metrics["RecordsFailed"]["sum"] == 0
@@ -197,7 +203,7 @@ def event(profile: str, number: int, **image: Any) -> dict[str, Any]:
     }
 
 
-def test_duplicates_and_late_records_change_nothing(project: Project) -> None:
+def test_duplicates_and_late_records_change_nothing(deployed: Deployed) -> None:
     profile, plain = unique("order"), unique("plain")
     fifth = event(profile, 50, version={"N": "5"})
     records = [
@@ -209,21 +215,23 @@ def test_duplicates_and_late_records_change_nothing(project: Project) -> None:
         event(plain, 8),
         event(plain, 10**22),
     ]
-    client = project.client("lambda")
+    client = deployed.project.client("lambda")
     for record in [*records, fifth]:
         payload = json.dumps({"Records": [record]})
-        answer = client.invoke(FunctionName="user-profile", Payload=payload)
+        answer = client.invoke(FunctionName=deployed.named("user-profile"), Payload=payload)
         assert json.load(answer["Payload"]) == {"batchItemFailures": []}
     old = event(unique("old"), 1)
     old["dynamodb"]["ApproximateCreationDateTime"] -= 23 * 3600
-    client.invoke(FunctionName="user-profile", Payload=json.dumps({"Records": [old]}))
+    client.invoke(
+        FunctionName=deployed.named("user-profile"), Payload=json.dumps({"Records": [old]})
+    )
 
-    assert [one["version"] for one in notifications(project, profile)] == [5, 6]
-    assert [one["sequenceNumber"] for one in notifications(project, plain)] == ["9", str(10**22)]
-    metrics = {one["name"]: one["sum"] for one in project.run("metrics", "--json").json()}
+    assert [one["version"] for one in notifications(deployed, profile)] == [5, 6]
+    assert [one["sequenceNumber"] for one in notifications(deployed, plain)] == ["9", str(10**22)]
+    metrics = {one["name"]: one["sum"] for one in deployed.run("metrics", "--json").json()}
     assert metrics["RecordsDuplicate"] >= 2
     assert metrics["RecordsStale"] >= 2
-    printed = project.run("logs", "--raw", "-p", "user-profile").stdout
+    printed = deployed.run("logs", "--raw", "-p", deployed.named("user-profile")).stdout
     assert "the stream drops its records after 24 hours" in printed
 
 

@@ -27,8 +27,9 @@ ROOMS = {
     "engine": {"engine", "aws", "config", "semantics", ""},
     "deploy": {"deploy", "aws", "config", "semantics", ""},
     "observe": {"observe", "aws", "config", "semantics", ""},
+    "export": {"export", "deploy", "aws", "config", "semantics", ""},
     "testing": {"testing", "cli", "engine", "deploy", "observe", "aws", "config", "semantics", ""},
-    "cli": {"cli", "engine", "deploy", "observe", "aws", "config", "semantics", ""},
+    "cli": {"cli", "engine", "deploy", "export", "observe", "aws", "config", "semantics", ""},
 }
 
 # Which room may use a package; the others go through it.
@@ -40,6 +41,7 @@ ONLY_IN = {
     "botocore": {"aws", "plugins"},
     "docker": {"engine"},
     "pydantic": {"config"},
+    "ruamel": {"export"},
     "pydantic_core": {"config"},
     "psutil": {"engine", "plugins", "cli"},
     "filelock": {"engine", "cli", "testing"},
