@@ -15,8 +15,28 @@ from streamdev.observe.why.findings import (
     record_text,
 )
 from streamdev.observe.why.story import Facts, Passage
+from streamdev.semantics.chaos import REASON as CHAOS
 
 _THROTTLED = "TooManyRequestsException"
+
+
+def chaos(facts: Facts, passage: Passage) -> Finding | None:
+    """Chaos keeps the record's lane from going on: it failed, throttled or holds back a batch."""
+    retry, name = passage.retry(facts.history.busy), passage.function
+    cure = "End ./dev.py chaos, or wait: the batch is tried again as on AWS"
+    if retry is not None and str(retry["reason"]).startswith(CHAOS):
+        what = "it" if passage.in_batch else "a batch before it"
+        how = str(retry["reason"]).removeprefix(CHAOS)
+        text = (
+            f"./dev.py chaos is in its way, not {name}: {what} was {how}; attempt "
+            f"{retry['attempt']} is at {_time(retry['next'])}."
+        )
+        return Finding("chaos", text, cure, function=name)
+    held = passage.chaos[-1] if passage.chaos else None
+    if held is None or held.until is None or held.until < facts.live.at or not passage.in_batch:
+        return None
+    text = f"./dev.py chaos holds it back until {clock(held.until)}."
+    return Finding("chaos", text, cure, function=name)
 
 
 def throttled(facts: Facts, passage: Passage) -> Finding | None:
@@ -151,6 +171,7 @@ def _time(iso: Any) -> str:
 #: In this order.
 DELAY_CHECKS: tuple[Callable[[Facts, Passage], Finding | None], ...] = (
     running,
+    chaos,
     throttled,
     failing,
     blocked,

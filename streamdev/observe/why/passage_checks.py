@@ -69,6 +69,8 @@ def given_up(facts: Facts, passage: Passage) -> Finding | None:
     why = f": {failure_text(last)}" if last and last.failed else ""
     if last and failed_to_load(last):
         why += ", while the handler was loaded"
+    if by_chaos := sum(one.deed == "fail" for one in passage.chaos):
+        why += f"; ./dev.py chaos failed it {attempts_text(by_chaos)}, not the function"
     text = (
         f"The mapping of {passage.function} gave it up at {clock(batch.at)}{after} "
         f"({batch.reason}){why}."
