@@ -18,7 +18,6 @@ from streamdev.cli.item_output import print_document
 from streamdev.cli.options import common_options, complete_pipelines
 from streamdev.cli.progress import TerminalProgress
 from streamdev.cli.record import batches_of
-from streamdev.cli.verify_copy import MARK, Copy, End
 from streamdev.engine.base import require
 from streamdev.errors import InvalidInputError, NotFoundError, StreamdevError
 from streamdev.observe import fixtures
@@ -28,6 +27,7 @@ from streamdev.semantics.deliveries import PLAIN, WORDS, Handing, deliveries, on
 from streamdev.semantics.end_state import Difference, Volatile, differences, volatile
 
 if TYPE_CHECKING:
+    from streamdev.cli.verify_copy import Copy, End
     from streamdev.config.models import Pipeline
     from streamdev.engine.base import EngineInfo
 
@@ -160,6 +160,8 @@ def _copied(
 ) -> Iterator[Copy]:
     """A copy of the pipeline that is removed afterwards, also after Ctrl-C."""
     from filelock import FileLock, Timeout
+
+    from streamdev.cli.verify_copy import MARK, Copy
 
     ctx.state.root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(ctx.state.root / f"verify-{pipeline.name}.lock")

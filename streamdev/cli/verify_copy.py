@@ -34,7 +34,7 @@ from streamdev.semantics.settings import MappingSettings
 MARK = "streamdev-verify"
 GIVEN_UP = "given up"
 #: The function sees it, and has a new process whenever it changes.
-VARIABLE = "STREAMDEV_DELIVERY"
+VARIABLE = "VERIFY_DELIVERY"
 _RETRIES = 2
 # A time in seconds is another one in each delivery.
 _APART_S = 1.1
@@ -140,7 +140,9 @@ class Copy:
             written = max(written, handing.written)
             given_up += self._hand_over(handing.event, arn)
         state = self._end_state()
-        state[GIVEN_UP] = Place(messages=[{"record": what} for what, _ in given_up])
+        # A record that always fails is given up each time it comes.
+        records = dict.fromkeys(what for what, _ in given_up)
+        state[GIVEN_UP] = Place(messages=[{"record": what} for what in records])
         self._ended = time.monotonic()
         return End(state, tuple(why for _, why in given_up))
 
@@ -225,7 +227,9 @@ class Copy:
                 items[key] = paths_of({name: values.to_plain(v) for name, v in item.items()})
             state[self._old_names[table]] = Place(items=items)
         for topic, url in self._queues:
-            state[self._old_names[topic]] = Place(messages=list(self._messages(url)))
+            name = self._old_names[topic]
+            name = f"{name} (topic)" if name in state else name
+            state[name] = Place(messages=list(self._messages(url)))
         return state
 
     def _messages(self, url: str) -> Iterator[Paths]:
