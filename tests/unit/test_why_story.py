@@ -15,6 +15,7 @@ from streamdev.observe.why.history import read_history
 from streamdev.observe.why.pairing import Pairs, Window, pair
 from streamdev.observe.why.render import lines
 from streamdev.observe.why.story import Facts
+from streamdev.semantics.chaos import REASON
 from tests.support.observed import TABLE, at, invocation, line, record
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -204,12 +205,12 @@ def test_chaos_is_told_as_chaos_and_not_as_the_functions_failure() -> None:
     world.streamed("1")
     world.read(1.1, "1", 0.5)
     span = {"first": "1", "last": "1", "count": 1}
-    retry = {"attempt": 2, "next": at(130), "reason": "chaos: failed", **span}
+    retry = {"attempt": 2, "next": at(130), "reason": f"{REASON}failed by dev.py chaos", **span}
     world.log += chaos(1.2, "fail", attempt=1)
     world.status["lanes"] = [world.lane(batch=span, retry=retry)]
     check, text = world.finding()
     assert check == "chaos"
-    assert "./dev.py chaos is in its way, not user-profile: it was failed; attempt 2 is at" in text
+    assert text.startswith("Its batch was failed by dev.py chaos; attempt 2 is at")
     shown = [one.plain.strip() for one in lines(world.answer())]
     assert any(
         one.endswith("attempt 1 at 1 record failed, the function was not run") for one in shown
@@ -217,7 +218,7 @@ def test_chaos_is_told_as_chaos_and_not_as_the_functions_failure() -> None:
 
     behind = {"first": "0", "last": "0", "count": 1}
     world.status["lanes"] = [world.lane(batch=behind, retry=retry)]
-    assert "a batch before it was failed" in world.finding()[1]
+    assert world.finding()[1].startswith("The batch before it was failed by dev.py chaos")
 
     world.log += chaos(99, "delay", attempt=2, wait_ms=30_000)
     world.status["lanes"] = [world.lane(batch=span)]

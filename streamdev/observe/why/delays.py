@@ -25,12 +25,9 @@ def chaos(facts: Facts, passage: Passage) -> Finding | None:
     retry, name = passage.retry(facts.history.busy), passage.function
     cure = "End ./dev.py chaos, or wait: the batch is tried again as on AWS"
     if retry is not None and str(retry["reason"]).startswith(CHAOS):
-        what = "it" if passage.in_batch else "a batch before it"
-        how = str(retry["reason"]).removeprefix(CHAOS)
-        text = (
-            f"./dev.py chaos is in its way, not {name}: {what} was {how}; attempt "
-            f"{retry['attempt']} is at {_time(retry['next'])}."
-        )
+        what = "Its batch" if passage.in_batch else "The batch before it"
+        how, then = str(retry["reason"]).removeprefix(CHAOS), _time(retry["next"])
+        text = f"{what} was {how}; attempt {retry['attempt']} is at {then}."
         return Finding("chaos", text, cure, function=name)
     held = passage.chaos[-1] if passage.chaos else None
     if held is None or held.until is None or held.until < facts.live.at or not passage.in_batch:

@@ -27,9 +27,10 @@ from streamdev.semantics.records import Record
 LEASE = 15.0
 """Seconds after which a session ends that was not renewed."""
 
+# A retry's reason is an error's type and message: `semantics.chaos.REASON` is told by it.
 _ERROR = {
-    "errorType": "Chaos",
-    "errorMessage": "dev.py chaos failed this batch; the function was not run",
+    "errorType": "chaos",
+    "errorMessage": "failed by dev.py chaos, the function was not run",
 }
 
 Records = tuple[Record, ...]
@@ -40,17 +41,13 @@ class ChaosError(Exception):
 
 
 class Session:
-    """Chaos for one function.
-
-    Attributes:
-        deeds: How often what was done.
-    """
+    """Chaos for one function."""
 
     def __init__(self, function: str, owner: str, settings: ChaosSettings) -> None:
         self.function = function
         self.owner = owner
         self.settings = settings
-        self.deeds: Counter[str] = Counter()
+        self._deeds: Counter[str] = Counter()
         self._over = threading.Condition()
         self.renew()
 
@@ -62,6 +59,17 @@ class Session:
     def lasts(self) -> bool:
         """Whether it is not over."""
         return time.monotonic() < self._until
+
+    def did(self, deed: str) -> None:
+        """Count a deed."""
+        with self._over:
+            self._deeds[deed] += 1
+
+    @property
+    def deeds(self) -> dict[str, int]:
+        """How often what was done."""
+        with self._over:
+            return dict(self._deeds)
 
     def end(self) -> None:
         """It is over."""
@@ -99,8 +107,8 @@ def open_session(function: str, owner: str, settings: ChaosSettings) -> None:
             return
         if session is not None:
             raise ChaosError(f"There is chaos for {function} already.")
+        log.emit("mapping.chaos", function=function, deed="begin", **settings.to_json())
         session = _sessions[function] = Session(function, owner, settings)
-    log.emit("mapping.chaos", function=function, deed="begin", **settings.to_json())
     threading.Thread(target=_watch, args=(session,), name="chaos", daemon=True).start()
 
 
@@ -111,7 +119,7 @@ def close_session(function: str, owner: str) -> dict[str, int] | None:
         if session is None or session.owner != owner:
             return None
         session.end()
-    return dict(session.deeds)
+    return session.deeds
 
 
 def _watch(session: Session) -> None:
@@ -121,7 +129,7 @@ def _watch(session: Session) -> None:
     with _lock:
         if _sessions.get(session.function) is session:
             del _sessions[session.function]
-    log.emit("mapping.chaos", function=session.function, deed="end", deeds=dict(session.deeds))
+    log.emit("mapping.chaos", function=session.function, deed="end", deeds=session.deeds)
     # What it made wait need not wait any longer.
     for worker in mappings().all():
         if worker.report.function == session.function:
@@ -198,7 +206,7 @@ class ChaoticInvoker:
             self._hurried.wait(seconds if session.lasts else 0)
         if fate.throttle:
             self._tell("throttle", records, attempt=attempt)
-            raise NotReachedError(f"{REASON}throttled")
+            raise NotReachedError(f"{REASON}throttled by dev.py chaos, the function was not run")
         if fate.fail:
             self._tell("fail", records, attempt=attempt)
             return Answer(str(uuid.uuid4()), json.dumps(_ERROR).encode(), "Unhandled", "$LATEST")
@@ -217,7 +225,7 @@ class ChaoticInvoker:
 
     def _tell(self, deed: str, records: Records, **fields: Any) -> None:
         if self._session is not None:
-            self._session.deeds[deed] += 1
+            self._session.did(deed)
         self._report.emit(
             "mapping.chaos",
             table=self._report.table,
