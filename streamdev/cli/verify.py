@@ -25,6 +25,7 @@ from streamdev.observe.batches import GoneError, WholeBatches
 from streamdev.observe.render import escaped
 from streamdev.semantics.deliveries import PLAIN, WORDS, Handing, deliveries, once_each
 from streamdev.semantics.end_state import Difference, Volatile, differences, volatile
+from streamdev.semantics.records import item_text
 
 if TYPE_CHECKING:
     from streamdev.cli.verify_copy import Copy, End
@@ -120,7 +121,7 @@ def _events(
     folder = fixture_files.folder_of(ctx, pipeline)
     if files or (folder.is_dir() and fixture_files.in_folder(folder)):
         paths = fixture_files.all_of(ctx, [pipeline], files)
-        found: list[Mapping[str, Any]] = [fixtures.read(path).event for path in paths]
+        found: list[Mapping[str, Any]] = [_recorded(ctx, path) for path in paths]
         source = ", ".join(fixture_files.shown(ctx, path) for path in files or [folder])
     else:
         found, source = list(_had(ctx, info, pipeline, last)), "the engine's log"
@@ -132,6 +133,25 @@ def _events(
             hint="Write something first: ./dev.py seed, or ./dev.py put-item ... --wait",
         )
     return events, source
+
+
+def _recorded(ctx: Context, path: Path) -> Mapping[str, Any]:
+    """The event of a recorded batch.
+
+    Raises:
+        InvalidInputError: It is no recorded batch, or not one of a stream.
+    """
+    event = fixtures.read(path).event
+    try:
+        for record in event["Records"]:
+            _ = record["eventID"], record["eventName"], item_text(record["dynamodb"]["Keys"])
+            int(record["dynamodb"]["SequenceNumber"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{fixture_files.shown(ctx, path)}: the event holds no records of a table's stream.",
+            hint="Record some: ./dev.py record",
+        ) from error
+    return event
 
 
 def _had(

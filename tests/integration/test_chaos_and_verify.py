@@ -320,12 +320,17 @@ def test_items_overtake_each_other_and_each_stays_in_order(shop: Shop) -> None:
         (("chaos", "ones", "--fail", "0"), "All shares are 0"),
         (("chaos", "ones", "--fail", "1", "--within-keys"), "--within-keys goes with --reorder"),
         (("verify", "no-such"), "no pipeline 'no-such'"),
-        (("verify", "ones", "pyproject.toml"), "no file or folder pyproject.toml"),
+        (("verify", "ones", "no-such.json"), "no file or folder no-such.json"),
+        (("verify", "ones", "pipelines.toml"), "pipelines.toml is no JSON"),
+        (("verify", "ones", "other.json"), "other.json: the event holds no records"),
     ],
 )
 def test_bad_input_is_answered_in_a_line_or_two(
     shop: Shop, args: tuple[str, ...], words: str
 ) -> None:
+    outcome = {"kind": "ok"}
+    other = {"version": 1, "pipeline": "ones", "outcome": outcome, "event": {"Records": [1]}}
+    (shop.project.root / "other.json").write_text(json.dumps(other))
     code = ExitCode.NOT_FOUND if "file or folder" in words else ExitCode.USAGE
     assert words in shop.refused(*args, code=code)
 
