@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -243,7 +244,8 @@ def _tell(
         ctx.out.print(Text.assemble((word, style), f"  {way:<10}", (f"  {WORDS[way]}", "dim")))
         if own:
             more = f" (and {len(own) - 1} more)" if len(own) > 1 else ""
-            ctx.out.print(Text(f"         {_shortened(str(own[0]))}{more}"))
+            first = textwrap.shorten(escaped(str(own[0])), _MAX_SHOWN, placeholder="…")
+            ctx.out.print(Text(f"         {first}{more}"))
     if not found:
         ctx.out.print("There is no other way to deliver one batch of one record.")
     if plain.failures:
@@ -287,11 +289,6 @@ def _document(
         ],
         "not_compared": apart_from.words(),
     }
-
-
-def _shortened(text: str) -> str:
-    text = escaped(text)
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
 
 def _count(number: int, one: str, more: str) -> str:
