@@ -107,7 +107,7 @@ class Lane:
     def retry_now(self) -> None:
         """Cut a wait before a retry short: the function was changed."""
         with self._changed:
-            self._hurry = True
+            self._hurry = self._retry is not None
             self._changed.notify_all()
         self._invoker.hurry()
 
