@@ -12,26 +12,21 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from streamdev.cli import fixture_files
 from streamdev.cli.context import Context, pass_context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.item_output import print_document
 from streamdev.cli.options import common_options, complete_pipelines
 from streamdev.cli.progress import TerminalProgress
-from streamdev.cli.record import batches_of
+from streamdev.cli.verify_events import events_of
 from streamdev.engine.base import require
-from streamdev.errors import InvalidInputError, NotFoundError, StreamdevError
-from streamdev.observe import fixtures
-from streamdev.observe.batches import GoneError, WholeBatches
+from streamdev.errors import InvalidInputError, StreamdevError
 from streamdev.observe.render import escaped
-from streamdev.semantics.deliveries import PLAIN, WORDS, Handing, deliveries, once_each
+from streamdev.semantics.deliveries import PLAIN, WORDS, Handing, deliveries
 from streamdev.semantics.end_state import Difference, Volatile, differences, volatile
-from streamdev.semantics.records import item_text
 
 if TYPE_CHECKING:
     from streamdev.cli.verify_copy import Copy, End
     from streamdev.config.models import Pipeline
-    from streamdev.engine.base import EngineInfo
 
 _MAX_SHOWN = 300
 
@@ -85,7 +80,7 @@ def verify(
     """
     info = require(ctx.engine)
     pipeline = ctx.project.pipeline(name)
-    events, source = _events(ctx, info, pipeline, files, last)
+    events, source = events_of(ctx, info, pipeline, files, last)
     ways = deliveries(events, seed=seed, within_keys=within_keys)
     records = sum(len(event["Records"]) for event in events)
     ctx.err.print(
@@ -96,80 +91,18 @@ def verify(
         )
     )
     with TerminalProgress(ctx.err) as progress, _copied(ctx, pipeline, events, progress) as copy:
-        ends, apart_from = _ends(copy, ways, progress)
-    plain = ends.pop(PLAIN)
-    if len(plain.failures) == records:
-        raise StreamdevError(
-            f"{pipeline.function.name} handled none of the records: {plain.failures[0]}.",
-            hint=f"See why: ./dev.py invoke {pipeline.name}",
-        )
+        plain = _deliver(copy, ways, PLAIN, progress)
+        if len(plain.failures) == records:
+            raise StreamdevError(
+                f"{pipeline.function.name} handled none of the records: {plain.failures[0]}.",
+                hint=f"See why: ./dev.py invoke {pipeline.name}",
+            )
+        ends, apart_from = _other_ends(copy, ways, plain, progress)
     found = {
         way: list(differences(plain.state, end.state, apart_from)) for way, end in ends.items()
     }
     _tell(ctx, pipeline, plain, found, apart_from)
     return ExitCode.FAILED if any(found.values()) else ExitCode.OK
-
-
-def _events(
-    ctx: Context, info: EngineInfo, pipeline: Pipeline, files: Sequence[Path], last: int
-) -> tuple[list[Mapping[str, Any]], str]:
-    """The batches, each record in one of them, and where they are from, in words.
-
-    Raises:
-        NotFoundError: There is none.
-        InvalidInputError: A file is no recorded batch.
-    """
-    folder = fixture_files.folder_of(ctx, pipeline)
-    if files or (folder.is_dir() and fixture_files.in_folder(folder)):
-        paths = fixture_files.all_of(ctx, [pipeline], files)
-        found: list[Mapping[str, Any]] = [_recorded(ctx, path) for path in paths]
-        source = ", ".join(fixture_files.shown(ctx, path) for path in files or [folder])
-    else:
-        found, source = list(_had(ctx, info, pipeline, last)), "the engine's log"
-    events = once_each(found)
-    if not any(event["Records"] for event in events):
-        raise NotFoundError(
-            f"{pipeline.function.name} has had no batch, and none is recorded in "
-            f"{fixture_files.shown(ctx, folder)}.",
-            hint="Write something first: ./dev.py seed, or ./dev.py put-item ... --wait",
-        )
-    return events, source
-
-
-def _recorded(ctx: Context, path: Path) -> Mapping[str, Any]:
-    """The event of a recorded batch.
-
-    Raises:
-        InvalidInputError: It is no recorded batch, or not one of a stream.
-    """
-    event = fixtures.read(path).event
-    try:
-        for record in event["Records"]:
-            _ = record["eventID"], record["eventName"], item_text(record["dynamodb"]["Keys"])
-            int(record["dynamodb"]["SequenceNumber"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"{fixture_files.shown(ctx, path)}: the event holds no records of a table's stream.",
-            hint="Record some: ./dev.py record",
-        ) from error
-    return event
-
-
-def _had(
-    ctx: Context, info: EngineInfo, pipeline: Pipeline, last: int
-) -> Iterator[Mapping[str, Any]]:
-    """The last batches that the function has had, whole."""
-    if not info.has_plugins:
-        raise InvalidInputError(
-            f"The {info.name} engine's log does not tell of batches.",
-            hint="Name recorded ones: ./dev.py verify NAME FILE...",
-        )
-    for batch in batches_of(ctx, info, pipeline, None)[-last:]:
-        try:
-            yield WholeBatches(ctx.gateway).event(batch)
-        except GoneError as error:
-            note = f"the batch of {batch.at.astimezone():%H:%M:%S} is left out: {error}."
-            ctx.err.print(Text.assemble(("Note: ", "yellow"), note))
 
 
 @contextmanager
@@ -210,23 +143,29 @@ def _copied(
         lock.release()
 
 
-def _ends(
-    copy: Copy, ways: Mapping[str, Sequence[Handing]], progress: TerminalProgress
+def _other_ends(
+    copy: Copy, ways: Mapping[str, Sequence[Handing]], plain: End, progress: TerminalProgress
 ) -> tuple[dict[str, End], Volatile]:
-    """The end of each way to deliver, and what is never the same."""
-
-    def deliver(way: str, name: str) -> End:
-        progress.step(f"Delivering: {WORDS[way]}")
-        return copy.deliver(name, ways[way])
-
-    ends = {PLAIN: deliver(PLAIN, PLAIN)}
-    plain = ends[PLAIN].state
-    apart_from = volatile(plain, deliver(PLAIN, "plain-2").state)
-    ends |= {way: deliver(way, way) for way in ways if way != PLAIN}
-    if any(any(differences(plain, end.state, apart_from)) for end in ends.values()):
+    """The end of each way to deliver but the plain one, and what is never the same."""
+    again = _deliver(copy, ways, PLAIN, progress, "plain-2")
+    apart_from = volatile(plain.state, again.state)
+    ends = {way: _deliver(copy, ways, way, progress) for way in ways if way != PLAIN}
+    if any(any(differences(plain.state, end.state, apart_from)) for end in ends.values()):
         # What changes but now and then, such as a date, must not be taken for a difference.
-        apart_from |= volatile(plain, deliver(PLAIN, "plain-3").state)
+        again = _deliver(copy, ways, PLAIN, progress, "plain-3")
+        apart_from |= volatile(plain.state, again.state)
     return ends, apart_from
+
+
+def _deliver(
+    copy: Copy,
+    ways: Mapping[str, Sequence[Handing]],
+    way: str,
+    progress: TerminalProgress,
+    name: str | None = None,
+) -> End:
+    progress.step(f"Delivering: {WORDS[way]}")
+    return copy.deliver(name or way, ways[way])
 
 
 def _tell(
