@@ -224,6 +224,8 @@ def test_chaos_is_told_as_chaos_and_not_as_the_functions_failure() -> None:
     world.status["lanes"] = [world.lane(batch=span)]
     assert world.finding()[0] == "chaos"
     assert "./dev.py chaos holds it back until" in world.finding()[1]
+    world.status["lanes"] = [world.lane(batch=behind, waiting=1)]
+    assert "./dev.py chaos holds the batch before it back until" in world.finding()[1]
 
     world.log += line(
         "mapping.discarded",

@@ -29,11 +29,14 @@ def chaos(facts: Facts, passage: Passage) -> Finding | None:
         how, then = str(retry["reason"]).removeprefix(CHAOS), _time(retry["next"])
         text = f"{what} was {how}; attempt {retry['attempt']} is at {then}."
         return Finding("chaos", text, cure, function=name)
-    held = passage.chaos[-1] if passage.chaos else None
-    if held is None or held.until is None or held.until < facts.live.at or not passage.in_batch:
+    deeds = [one for one in facts.history.chaos if one.function == name]
+    until = deeds[-1].until if deeds else None
+    if until is None or until < facts.live.at or not passage.lane or not passage.lane["batch"]:
         return None
-    text = f"./dev.py chaos holds it back until {clock(held.until)}."
-    return Finding("chaos", text, cure, function=name)
+    what = "it" if passage.in_batch else "the batch before it"
+    return Finding(
+        "chaos", f"./dev.py chaos holds {what} back until {clock(until)}.", cure, function=name
+    )
 
 
 def throttled(facts: Facts, passage: Passage) -> Finding | None:
