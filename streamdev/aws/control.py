@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -76,6 +77,22 @@ class Control:
     def end_debugging(self, function: str, owner: str) -> None:
         """Begin to end a session; it is over when `debugged` does not list it."""
         self._call("DELETE", f"/debug/{quote(function)}/{owner}")
+
+    def chaos(self, function: str, owner: str, settings: Mapping[str, Any]) -> None:
+        """Have chaos for ``function`` until 15 s after the last call.
+
+        Nobody but the ``owner`` can have it meanwhile; ``settings`` are those of
+        ``semantics.chaos.ChaosSettings.to_json``.
+
+        Raises:
+            AwsError: With the code 409 where it can't be had; the message says why.
+        """
+        self._call("POST", f"/chaos/{quote(function)}/{owner}", dict(settings))
+
+    def end_chaos(self, function: str, owner: str) -> dict[str, int] | None:
+        """End it; how often what was done, ``None`` if it was over already."""
+        deeds = self._call("DELETE", f"/chaos/{quote(function)}/{owner}")["deeds"]
+        return None if deeds is None else dict(deeds)
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         request = Request(

@@ -109,7 +109,7 @@ class Following:
                 since=reading.read_from(since), follow=True, stop=self._stop
             )
             for entry in reading.entries(lines, since=since):
-                if isinstance(entry, Notice) and not entry.serious:
+                if isinstance(entry, Notice) and not entry.told:
                     continue
                 if entry.function is not None and entry.function not in self._functions:
                     continue

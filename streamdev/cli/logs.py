@@ -133,7 +133,7 @@ class _Chosen:
 
     def __contains__(self, entry: Entry) -> bool:
         if isinstance(entry, Notice):
-            return self._everything or (entry.serious and not self._outcomes)
+            return self._everything or (entry.told and not self._outcomes)
         wanted = self._outcomes
         return not wanted or entry.outcome in wanted or ("failed" in wanted and entry.failed)
 

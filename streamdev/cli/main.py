@@ -44,6 +44,8 @@ _MODULES = (
     "invoke",
     "record",
     "replay",
+    "chaos",
+    "verify",
     "dead_letters",
     "environment",
     "doctor",

@@ -115,7 +115,7 @@ def record(
     recorder = _Recorder(ctx, found, output, item, frozenset((*mask, *found.table.redact)))
     if follow:
         return _follow(ctx, recorder, wanted, mask)
-    chosen = [batch for batch in _batches(ctx, info, found, since) if batch in wanted][-last:]
+    chosen = [batch for batch in batches_of(ctx, info, found, since) if batch in wanted][-last:]
     if not chosen:
         raise NotFoundError(
             f"{found.function.name} has had no such batch.",
@@ -146,9 +146,10 @@ class _Wanted:
         return key is None or any(agrees(record.keys, key) for record in batch.records)
 
 
-def _batches(
+def batches_of(
     ctx: Context, info: EngineInfo, pipeline: Pipeline, since: datetime | None
 ) -> list[Batch]:
+    """The batches that the pipeline's function has had, each as its last attempt ended."""
     since = since or info.started_at
     lines = ctx.engine.read_log(
         since=reading.read_from(since), follow=False, stop=threading.Event()

@@ -30,6 +30,11 @@ class Notice:
     serious: bool
     fields: Mapping[str, Any]
 
+    @property
+    def told(self) -> bool:
+        """Whether it is told among the records without being asked for."""
+        return self.serious or self.kind == "chaos"
+
 
 def notices(event: _Event) -> Iterator[Notice]:
     """The notice of a logged event, if it is one for people."""
@@ -89,6 +94,35 @@ def _loop(event: _Event) -> tuple[str, bool]:
     )
 
 
+def _chaos(event: _Event) -> tuple[str, bool]:
+    return f"chaos: {chaos_words(event)}", False
+
+
+def chaos_words(event: _Event) -> str:
+    """What chaos did, as logged by ``mapping.chaos``, without saying that it was chaos."""
+    records = "1 record" if event.get("count") == 1 else f"{event.get('count')} records"
+    attempt = f"attempt {event.get('attempt')}"
+    match event.get("deed"):
+        case "begin":
+            return f"begins, seed {event.get('seed')}"
+        case "end":
+            deeds = event.get("deeds") or {}
+            return f"ends: {', '.join(f'{n} {deed}' for deed, n in deeds.items()) or 'did nothing'}"
+        case "fail":
+            return f"{attempt} at {records} failed, the function was not run"
+        case "throttle":
+            return f"{attempt} at {records} throttled, the function was not run"
+        case "delay":
+            return f"{records} held back for {(event.get('wait_ms') or 0) / 1000:g} s"
+        case "duplicate":
+            return f"{records} handed over once more"
+        case "reorder":
+            return f"{records} overtake {event.get('overtaken')}"
+        case "split":
+            return f"{records} cut into {event.get('left')} and {event.get('right')}"
+    return str(event.get("deed"))
+
+
 def _runtime(event: _Event) -> tuple[str, bool]:
     return f"runs on {event.get('runs')}, not on {event.get('runtime')}", False
 
@@ -101,6 +135,7 @@ _WORDS: dict[str, Callable[[_Event], tuple[str, bool]]] = {
     "mapping.state": _state,
     "mapping.trimmed": _trimmed,
     "mapping.loop": _loop,
+    "mapping.chaos": _chaos,
     "runtime.differs": _runtime,
     "engine.ready": _ready,
 }

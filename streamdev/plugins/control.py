@@ -13,7 +13,9 @@ from streamdev import __version__
 from streamdev.plugins import dynamodb, log, mapping
 from streamdev.plugins.executor import debugging, warm
 from streamdev.plugins.executor.debug_session import Request as DebugRequest
+from streamdev.plugins.mapping import chaos
 from streamdev.plugins.mapping.worker import MappingWorker
+from streamdev.semantics.chaos import ChaosSettings
 
 
 class ControlResource:
@@ -110,6 +112,26 @@ class ControlResource:
         """Begin to end a session; it is over when it is no longer listed."""
         debugging.close_session(name, owner)
         return {"function": name}
+
+    @route("/_streamdev/chaos/<function>/<owner>", methods=["POST"])
+    def chaos(self, request: Request, function: str, owner: str) -> Any:
+        """Begin chaos for a function, or go on with it."""
+        try:
+            settings = ChaosSettings.from_json(request.get_json(silent=True))
+        except ValueError as error:
+            return _json({"error": str(error)}, status=400)
+        if not mapping.installed():
+            return _json({"error": "The mappings are LocalStack's own here."}, status=409)
+        try:
+            chaos.open_session(function, owner, settings)
+        except chaos.ChaosError as error:
+            return _json({"error": str(error)}, status=409)
+        return {"function": function}
+
+    @route("/_streamdev/chaos/<function>/<owner>", methods=["DELETE"])
+    def end_chaos(self, _request: Request, function: str, owner: str) -> Any:
+        """End it; tell how often what was done."""
+        return {"function": function, "deeds": chaos.close_session(function, owner)}
 
 
 def _describe(worker: MappingWorker) -> dict[str, Any]:

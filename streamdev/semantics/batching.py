@@ -56,14 +56,15 @@ class Batcher:
             return arrived
         return arrived + self._window
 
-    def take(self, now: float) -> tuple[Record, ...]:
-        """The next batch, or nothing while it is not due."""
+    def take(self, now: float, *, most: int | None = None) -> tuple[Record, ...]:
+        """The next batch, or nothing while it is not due; of ``most`` records at most."""
         due = self.due()
         if due is None or due > now:
             return ()
         batch: list[Record] = []
         total = 0
-        while self._waiting and len(batch) < self._size:
+        most = self._size if most is None else min(most, self._size)
+        while self._waiting and len(batch) < most:
             record = self._waiting[0][0]
             length = len(record.body) + 1
             if batch and total + length > self._max_bytes:

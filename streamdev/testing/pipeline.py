@@ -16,6 +16,7 @@ from streamdev.cli.deploy import deploy_project
 from streamdev.cli.item_wait import unchanged
 from streamdev.config.load import load_project
 from streamdev.config.models import Pipeline, Project
+from streamdev.deploy.isolated import isolated
 from streamdev.deploy.remove import remove_pipeline
 from streamdev.errors import EngineNotRunningError, InvalidInputError
 from streamdev.observe.follow import entries, output, read_from
@@ -26,7 +27,6 @@ from streamdev.observe.waiting import Write
 from streamdev.semantics import items, values
 from streamdev.semantics.items import Item, KeySchema
 from streamdev.semantics.values import ValueRefusedError
-from streamdev.testing.isolated import isolated
 from streamdev.testing.session import SessionEngine, quiet_context
 from streamdev.testing.story import story
 

@@ -188,6 +188,35 @@ def test_what_a_mapping_does_is_told() -> None:
     ]
 
 
+def test_what_chaos_does_is_told_as_chaos_and_without_being_asked_for() -> None:
+    common = {"mapping": "m1", "function": "user-profile", "event_ids": ["e"]}
+    told = notices(
+        [
+            *line("mapping.chaos", function="f", deed="begin", seed=7, shares={"fail": 1}),
+            *line("mapping.chaos", **common, deed="fail", count=1, attempt=2),
+            *line("mapping.chaos", **common, deed="throttle", count=3, attempt=1),
+            *line("mapping.chaos", **common, deed="delay", count=3, attempt=1, wait_ms=1500),
+            *line("mapping.chaos", **common, deed="duplicate", count=3, attempt=1),
+            *line("mapping.chaos", **common, deed="reorder", count=2, overtaken=1),
+            *line("mapping.chaos", **common, deed="split", count=5, left=4, right=1),
+            *line("mapping.chaos", function="f", deed="end", deeds={"fail": 2, "split": 1}),
+            *line("mapping.chaos", function="f", deed="end", deeds={}),
+        ]
+    )
+    assert [notice.text for notice in told] == [
+        "chaos: begins, seed 7",
+        "chaos: attempt 2 at 1 record failed, the function was not run",
+        "chaos: attempt 1 at 3 records throttled, the function was not run",
+        "chaos: 3 records held back for 1.5 s",
+        "chaos: 3 records handed over once more",
+        "chaos: 2 records overtake 1",
+        "chaos: 5 records cut into 4 and 1",
+        "chaos: ends: 2 fail, 1 split",
+        "chaos: ends: did nothing",
+    ]
+    assert all(notice.told and not notice.serious for notice in told)
+
+
 def test_a_notice_over_several_lines_is_told_once() -> None:
     lines = line("mapping.discarded", function="f", count=900, event_ids=["e" * 32] * 900)
     assert len(lines) > 1

@@ -8,7 +8,7 @@ import pytest
 
 from streamdev.config.load import load_project
 from streamdev.deploy import topics
-from streamdev.testing.isolated import isolated
+from streamdev.deploy.isolated import isolated
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

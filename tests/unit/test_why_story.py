@@ -15,6 +15,7 @@ from streamdev.observe.why.history import read_history
 from streamdev.observe.why.pairing import Pairs, Window, pair
 from streamdev.observe.why.render import lines
 from streamdev.observe.why.story import Facts
+from streamdev.semantics.chaos import REASON
 from tests.support.observed import TABLE, at, invocation, line, record
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -182,6 +183,63 @@ def test_a_function_that_is_not_reached_is_told_with_lambdas_reason() -> None:
     check, text = world.finding()
     assert check == "not-reached"
     assert "can't be reached: ResourceConflictException: it is Pending.; attempt 1 is at" in text
+
+
+def chaos(second: float, deed: str, number: str = "1", **more: Any) -> list[str]:
+    return line(
+        "mapping.chaos",
+        second,
+        mapping="m1",
+        function="user-profile",
+        table=TABLE,
+        deed=deed,
+        count=1,
+        event_ids=[f"{int(number):032x}"],
+        **more,
+    )
+
+
+def test_chaos_is_told_as_chaos_and_not_as_the_functions_failure() -> None:
+    world = World()
+    world.wrote(1)
+    world.streamed("1")
+    world.read(1.1, "1", 0.5)
+    span = {"first": "1", "last": "1", "count": 1}
+    retry = {"attempt": 2, "next": at(130), "reason": f"{REASON}failed by dev.py chaos", **span}
+    world.log += chaos(1.2, "fail", attempt=1)
+    world.status["lanes"] = [world.lane(batch=span, retry=retry)]
+    check, text = world.finding()
+    assert check == "chaos"
+    assert text.startswith("Its batch was failed by dev.py chaos; attempt 2 is at")
+    shown = [one.plain.strip() for one in lines(world.answer())]
+    assert any(
+        one.endswith("attempt 1 at 1 record failed, the function was not run") for one in shown
+    )
+
+    behind = {"first": "0", "last": "0", "count": 1}
+    world.status["lanes"] = [world.lane(batch=behind, retry=retry)]
+    assert world.finding()[1].startswith("The batch before it was failed by dev.py chaos")
+
+    world.log += chaos(99, "delay", attempt=2, wait_ms=30_000)
+    world.status["lanes"] = [world.lane(batch=span)]
+    assert world.finding()[0] == "chaos"
+    assert "./dev.py chaos holds it back until" in world.finding()[1]
+    world.status["lanes"] = [world.lane(batch=behind, waiting=1)]
+    assert "./dev.py chaos holds the batch before it back until" in world.finding()[1]
+
+    world.log += line(
+        "mapping.discarded",
+        3,
+        function="user-profile",
+        table=TABLE,
+        reason="RetryAttemptsExhausted",
+        count=1,
+        batch="b.json",
+        event_ids=[f"{1:032x}"],
+    )
+    check, text = world.finding()
+    assert check == "given-up"
+    assert text.endswith("; ./dev.py chaos failed it once, not the function.")
 
 
 def test_what_is_older_than_the_log_is_said_to_be() -> None:

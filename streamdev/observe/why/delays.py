@@ -15,8 +15,28 @@ from streamdev.observe.why.findings import (
     record_text,
 )
 from streamdev.observe.why.story import Facts, Passage
+from streamdev.semantics.chaos import REASON as CHAOS
 
 _THROTTLED = "TooManyRequestsException"
+
+
+def chaos(facts: Facts, passage: Passage) -> Finding | None:
+    """Chaos keeps the record's lane from going on: it failed, throttled or holds back a batch."""
+    retry, name = passage.retry(facts.history.busy), passage.function
+    cure = "End ./dev.py chaos, or wait: the batch is tried again as on AWS"
+    if retry is not None and str(retry["reason"]).startswith(CHAOS):
+        what = "Its batch" if passage.in_batch else "The batch before it"
+        how, then = str(retry["reason"]).removeprefix(CHAOS), _time(retry["next"])
+        text = f"{what} was {how}; attempt {retry['attempt']} is at {then}."
+        return Finding("chaos", text, cure, function=name)
+    deeds = [one for one in facts.history.chaos if one.function == name]
+    until = deeds[-1].until if deeds else None
+    if until is None or until < facts.live.at or not passage.lane or not passage.lane["batch"]:
+        return None
+    what = "it" if passage.in_batch else "the batch before it"
+    return Finding(
+        "chaos", f"./dev.py chaos holds {what} back until {clock(until)}.", cure, function=name
+    )
 
 
 def throttled(facts: Facts, passage: Passage) -> Finding | None:
@@ -151,6 +171,7 @@ def _time(iso: Any) -> str:
 #: In this order.
 DELAY_CHECKS: tuple[Callable[[Facts, Passage], Finding | None], ...] = (
     running,
+    chaos,
     throttled,
     failing,
     blocked,

@@ -90,6 +90,9 @@ def _passage_document(answer: Answer, passage: Passage) -> dict[str, Any]:
             }
             for one in passage.attempts
         ],
+        "chaos": [
+            {"at": stamp(one.at), "deed": one.deed, "text": one.text} for one in passage.chaos
+        ],
         "running_since": _stamp(passage.running.at if passage.running else None),
         "given_up": passage.given_up
         and {

@@ -166,6 +166,24 @@ class Loop:
     filter: str
 
 
+@dataclass(frozen=True)
+class Chaos:
+    """What ``dev.py chaos`` did to a batch of the table's records.
+
+    Attributes:
+        deed: One of ``semantics.chaos.DEEDS``.
+        text: The same in words.
+        until: When a batch that is held back goes on.
+    """
+
+    at: datetime
+    function: str
+    deed: str
+    text: str
+    until: datetime | None
+    event_ids: frozenset[str]
+
+
 @dataclass
 class History:
     """What the engine's log tells of the item.
@@ -181,6 +199,7 @@ class History:
         running: The item's records whose invocation has not ended.
         busy: All invocations that have not ended, a record each.
         given_up: Batches that were given up.
+        chaos: What chaos did.
         wrote_back: What invocations with the item's records wrote, by request id.
         failed: The first record of each batch that failed, by function and sequence number.
     """
@@ -196,6 +215,7 @@ class History:
     busy: list[Processed] = field(default_factory=list)
     given_up: list[GivenUp] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
+    chaos: list[Chaos] = field(default_factory=list)
     wrote_back: dict[str, list[LoggedWrite]] = field(default_factory=dict)
     failed: dict[tuple[str, str], Processed] = field(default_factory=dict)
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from streamdev.observe.notices import time_of
+from streamdev.observe.notices import chaos_words, time_of
 from streamdev.observe.records import LoggedItem, Processed, Tracker
-from streamdev.observe.why.facts import GivenUp, History, LoggedWrite, Loop, Question, Received
+from streamdev.observe.why.facts import (
+    Chaos,
+    GivenUp,
+    History,
+    LoggedWrite,
+    Loop,
+    Question,
+    Received,
+)
 from streamdev.semantics import log, values
 
 OTHER_KEYS = 200
@@ -79,6 +87,8 @@ class _Reader:
                 self._history.loops.append(_loop(event))
             case "mapping.discarded" if event.get("table") == self._question.table:
                 self._history.given_up.append(_given_up(event))
+            case "mapping.chaos" if event.get("table") == self._question.table:
+                self._history.chaos.append(_chaos(event))
 
     def end(self) -> History:
         """All that was found."""
@@ -169,6 +179,18 @@ def _given_up(event: Mapping[str, Any]) -> GivenUp:
         reason=str(event.get("reason")),
         count=int(event.get("count") or 0),
         batch=event.get("batch"),
+        event_ids=frozenset(map(str, event.get("event_ids") or ())),
+    )
+
+
+def _chaos(event: Mapping[str, Any]) -> Chaos:
+    at, wait_ms = time_of(event), event.get("wait_ms")
+    return Chaos(
+        at=at,
+        function=str(event.get("function")),
+        deed=str(event.get("deed")),
+        text=chaos_words(event),
+        until=at + timedelta(milliseconds=wait_ms) if wait_ms else None,
         event_ids=frozenset(map(str, event.get("event_ids") or ())),
     )
 

@@ -69,6 +69,8 @@ def given_up(facts: Facts, passage: Passage) -> Finding | None:
     why = f": {failure_text(last)}" if last and last.failed else ""
     if last and failed_to_load(last):
         why += ", while the handler was loaded"
+    if by_chaos := sum(one.deed == "fail" for one in passage.chaos):
+        why += f"; ./dev.py chaos failed it {attempts_text(by_chaos)}, not the function"
     text = (
         f"The mapping of {passage.function} gave it up at {clock(batch.at)}{after} "
         f"({batch.reason}){why}."
@@ -81,10 +83,13 @@ def _recovery(facts: Facts, passage: Passage) -> str:
     queue = passage.mapping and passage.mapping.settings.destination
     if batch is None or batch.batch not in facts.live.stored:
         return question.command("update-item", "NAME=VALUE --wait")
+    first = f"Mend the function, {question.deploy}"
+    if passage.chaos and not any(one.failed for one in passage.attempts):
+        first = "End ./dev.py chaos"
     if queue and queue.split(":")[2] == "sqs":
         selector = f" -p {question.pipeline.name}" if question.pipeline else ""
-        return f"Mend the function, {question.deploy}, then ./dev.py dlq redrive --all{selector}"
-    return f"Mend the function, {question.deploy}, then write the item again"
+        return f"{first}, then ./dev.py dlq redrive --all{selector}"
+    return f"{first}, then write the item again"
 
 
 def function_missing(facts: Facts, passage: Passage) -> Finding | None:

@@ -18,13 +18,14 @@ from streamdev.observe.render import (
     key_text,
 )
 from streamdev.observe.why import Answer, Told
-from streamdev.observe.why.facts import LoggedWrite, StreamRecord
+from streamdev.observe.why.facts import Chaos, LoggedWrite, StreamRecord
 from streamdev.observe.why.findings import Finding
 from streamdev.observe.why.story import Passage
 
 INDENT = " " * 14
 MAX_CHANGES = 5
 MAX_ATTEMPTS = 4
+MAX_CHAOS = 8
 MAX_ANSWER = 200
 
 
@@ -97,17 +98,24 @@ def _passage(answer: Answer, passage: Passage) -> Iterator[Text]:
     name = names.pipeline(passage.function) or passage.function
     head = Text(INDENT).append(escaped(name), "cyan")
     if passage.received_at and not passage.attempts and not passage.running:
-        yield head.append(f"  read at {_clock(passage.received_at)}, not handed over yet", "dim")
+        told = "" if passage.chaos else ", not handed over yet"
+        yield head.append(f"  read at {_clock(passage.received_at)}{told}", "dim")
     elif not passage.attempts and not passage.running:
         yield head.append("  has not seen it", "dim")
     else:
         yield head
+    chaos = list(passage.chaos[-MAX_CHAOS:])
+    if hidden := len(passage.chaos) - len(chaos):
+        yield Text(f"{INDENT}  ... {hidden} more by chaos", "dim")
     for attempt in _some(passage.attempts):
+        while attempt is not None and chaos and chaos[0].at <= attempt.at:
+            yield _chaos(chaos.pop(0))
         if attempt is None:
             yield Text(f"{INDENT}  ... {len(passage.attempts) - MAX_ATTEMPTS} more", "dim")
         else:
             # A stack trace is long, and that of the last attempt tells.
             yield from _attempt(answer, attempt, brief=attempt is not passage.last)
+    yield from map(_chaos, chaos)
     if passage.running:
         text = f"since {_clock(passage.running.at)}, request {passage.running.request_id}"
         yield Text(f"{INDENT}  ").append("running", "yellow").append(f"  {text}", "dim")
@@ -116,6 +124,11 @@ def _passage(answer: Answer, passage: Passage) -> Iterator[Text]:
         kept = "a dead letter, kept whole" if stored else "replayed or removed since"
         text = f"given up at {_clock(passage.given_up.at)}: {passage.given_up.reason}; {kept}"
         yield Text(f"{INDENT}  {text}", "red" if stored else "dim")
+
+
+def _chaos(chaos: Chaos) -> Text:
+    line = Text(f"{INDENT}  ").append(_clock(chaos.at), "dim")
+    return line.append("  chaos", "yellow").append(f"  {escaped(chaos.text)}", "dim")
 
 
 def _some(attempts: tuple[Processed, ...]) -> Iterable[Processed | None]:

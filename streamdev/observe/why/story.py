@@ -13,6 +13,7 @@ from streamdev.aws.mappings import MappingState
 from streamdev.aws.names import table_of_stream
 from streamdev.observe.records import Processed
 from streamdev.observe.why.facts import (
+    Chaos,
     GivenUp,
     History,
     Live,
@@ -40,6 +41,7 @@ class Passage:
         running: The invocation that has not ended.
         given_up: The batch it was given up with.
         loop: It was not delivered, to stop a loop.
+        chaos: What chaos did to it, oldest first.
     """
 
     function: str
@@ -52,6 +54,7 @@ class Passage:
     running: Processed | None
     given_up: GivenUp | None
     loop: Loop | None
+    chaos: tuple[Chaos, ...] = ()
 
     @property
     def last(self) -> Processed | None:
@@ -242,6 +245,11 @@ class Facts:
                         if loop.function == function and loop.sequence_number == number
                     ),
                     None,
+                ),
+                chaos=tuple(
+                    one
+                    for one in self.history.chaos
+                    if one.function == function and record.event_id in one.event_ids
                 ),
             )
 

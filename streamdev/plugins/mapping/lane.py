@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from streamdev.plugins.mapping.chaos import ChaoticInvoker
 from streamdev.plugins.mapping.flow import Flow
 from streamdev.plugins.mapping.giveup import GivenUp
-from streamdev.plugins.mapping.invoker import Answer, Invoker, NotReachedError
+from streamdev.plugins.mapping.invoker import Answer, NotReachedError
 from streamdev.plugins.mapping.report import CALL_FAILED, OK, Report
 from streamdev.semantics.batching import Batcher
 from streamdev.semantics.delivery import Delivery, Finished, GiveUp, Invoke, Retry, Wait
@@ -43,7 +44,7 @@ class Lane:
         flow: Flow,
         settings: MappingSettings,
         stream_arn: str,
-        invoker: Invoker,
+        invoker: ChaoticInvoker,
         given_up: GivenUp,
         report: Report,
     ) -> None:
@@ -106,14 +107,16 @@ class Lane:
     def retry_now(self) -> None:
         """Cut a wait before a retry short: the function was changed."""
         with self._changed:
-            self._hurry = True
+            self._hurry = self._retry is not None
             self._changed.notify_all()
+        self._invoker.hurry()
 
     def stop(self) -> None:
         """End after the invocation that runs; what is not done then stays undone."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        self._invoker.hurry()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end; tell whether it came in time."""
@@ -136,7 +139,8 @@ class Lane:
                 self._deliver(batch, None)
             elif window is not None and (not batch or not window.holds(batch[0])):
                 self._put_back(batch)
-                self._close_window(window)
+                # The window's last invocation: no records, the final state.
+                self._deliver((), window, final=True)
             else:
                 if window is None:
                     window = Window.of(batch[0].created, self._settings.tumbling_window)
@@ -151,7 +155,8 @@ class Lane:
                 now = time.time()
                 until = self._batcher.due()
                 if until is not None and (until <= now or self._flushing):
-                    return self._batcher.take(max(now, until))
+                    batch = self._batcher.take(max(now, until))
+                    return self._invoker.shaped(batch, self._batcher, now)
                 window = self._flow.window
                 if window is not None:
                     closes = 0.0 if self._flushing else window.closes_at()
@@ -165,10 +170,6 @@ class Lane:
         if records:
             with self._changed:
                 self._batcher.put_back(records, time.time())
-
-    def _close_window(self, window: Window) -> None:
-        """The window's last invocation: no records, the final state."""
-        self._deliver((), window, final=True)
 
     def _deliver(self, records: Records, window: Window | None, *, final: bool = False) -> None:
         self._delivery = delivery = Delivery(records, self._settings)

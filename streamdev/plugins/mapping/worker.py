@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streamdev.plugins.dynamodb.client import DynamoDbApiError, DynamoDbUnavailableError
+from streamdev.plugins.mapping.chaos import ChaoticInvoker
 from streamdev.plugins.mapping.flow import Flow
 from streamdev.plugins.mapping.giveup import GivenUp
 from streamdev.plugins.mapping.invoker import Invoker
@@ -233,17 +234,18 @@ class MappingWorker:
             loops = self._loops(shard.id)
             flow = Flow(shard, self.positions, self._filters, self.report, loops, self.nudge)
             # A window's state belongs to the shard, so its batches come one after the other.
-            count = 1 if self._settings.tumbling_window else self._settings.parallelization
+            windowed = self._settings.tumbling_window > 0
+            count = 1 if windowed else self._settings.parallelization
             lanes = tuple(
                 Lane(
                     flow,
                     self._settings,
                     self.stream.arn,
-                    self._invoker,
+                    ChaoticInvoker(self._invoker, self.report, lane, windowed=windowed),
                     self._given_up,
                     self.report,
                 )
-                for _ in range(count)
+                for lane in range(count)
             )
             flow.begin(lanes, self._settings.batch_size)
             self.flows[shard.id] = flow
@@ -257,12 +259,11 @@ class MappingWorker:
     def _read(self, flow: Flow) -> bool:
         """Read one page of a shard; tell whether there was anything to do."""
         if flow.ended:
-            if not flow.drained:
-                return False
-            flow.close()
-            self._end_flow(flow)
-            self.stream.shards(fresh=True)
-            return True
+            if flow.drained:
+                flow.close()
+                self._end_flow(flow)
+                self.stream.shards(fresh=True)
+            return flow.drained
         if broken := [lane for lane in flow.lanes if lane.broken]:
             LOG.warning("%d lanes of mapping %s broke; it begins anew", len(broken), self.uuid)
             self._end_flow(flow)
