@@ -42,6 +42,7 @@ _MODULES = (
     "record",
     "replay",
     "dead_letters",
+    "snapshot",
     "environment",
     "doctor",
     "init",
