@@ -13,7 +13,7 @@ from streamdev import __version__
 from streamdev.plugins import dynamodb, log, mapping
 from streamdev.plugins.executor import debugging, warm
 from streamdev.plugins.executor.debug_session import Request as DebugRequest
-from streamdev.plugins.mapping.quiet import QUIET_ERRORS
+from streamdev.plugins.mapping.quiet_writer import QUIET_ERRORS
 from streamdev.plugins.mapping.worker import MappingWorker
 
 LOUD = (
@@ -87,7 +87,7 @@ class ControlResource:
 
     @route("/_streamdev/quiet", methods=["POST"])
     def write_quietly(self, request: Request) -> Any:
-        """Put and delete items without telling the functions (``mapping.quiet``)."""
+        """Put and delete items without telling the functions (``mapping.quiet_writer``)."""
         if not mapping.installed():
             return _json({"error": LOUD}, status=409)
         asked = request.get_json()

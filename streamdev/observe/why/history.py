@@ -8,7 +8,15 @@ from typing import Any
 
 from streamdev.observe.notices import time_of
 from streamdev.observe.records import LoggedItem, Processed, Tracker
-from streamdev.observe.why.facts import GivenUp, History, LoggedWrite, Loop, Question, Received
+from streamdev.observe.why.facts import (
+    GivenUp,
+    History,
+    LoggedWrite,
+    Loop,
+    Question,
+    Quiet,
+    Received,
+)
 from streamdev.semantics import log, values
 
 OTHER_KEYS = 200
@@ -77,6 +85,8 @@ class _Reader:
                 self._history.received.append(_received(event))
             case "mapping.loop" if event.get("table") == self._question.table:
                 self._history.loops.append(_loop(event))
+            case "stream.quiet" if event.get("table") == self._question.table:
+                self._history.quiet.append(_quiet(event))
             case "mapping.discarded" if event.get("table") == self._question.table:
                 self._history.given_up.append(_given_up(event))
 
@@ -180,6 +190,15 @@ def _loop(event: Mapping[str, Any]) -> Loop:
         sequence_number=str(event.get("sequence_number")),
         rounds=int(event.get("rounds") or 0),
         filter=str(event.get("filter")),
+    )
+
+
+def _quiet(event: Mapping[str, Any]) -> Quiet:
+    return Quiet(
+        at=time_of(event),
+        after=str(event["after"]),
+        last=str(event["last"]),
+        source=str(event.get("source")),
     )
 
 

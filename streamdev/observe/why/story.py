@@ -19,6 +19,7 @@ from streamdev.observe.why.facts import (
     LoggedWrite,
     Loop,
     Question,
+    Quiet,
     StreamRecord,
 )
 from streamdev.observe.why.live import LAST_WRITES, last_writes, read_before
@@ -40,6 +41,7 @@ class Passage:
         running: The invocation that has not ended.
         given_up: The batch it was given up with.
         loop: It was not delivered, to stop a loop.
+        quiet: It is not delivered, as a snapshot brought it.
     """
 
     function: str
@@ -52,6 +54,7 @@ class Passage:
     running: Processed | None
     given_up: GivenUp | None
     loop: Loop | None
+    quiet: Quiet | None
 
     @property
     def last(self) -> Processed | None:
@@ -243,6 +246,7 @@ class Facts:
                     ),
                     None,
                 ),
+                quiet=next((quiet for quiet in self.history.quiet if quiet.has(record)), None),
             )
 
     def _received_at(self, number: str, function: str) -> datetime | None:

@@ -18,7 +18,7 @@ from streamdev.plugins.mapping.giveup import GivenUp
 from streamdev.plugins.mapping.invoker import Invoker
 from streamdev.plugins.mapping.loop_watch import LoopWatch
 from streamdev.plugins.mapping.positions import Positions
-from streamdev.plugins.mapping.quiet import QuietWriter
+from streamdev.plugins.mapping.quiet_writer import QuietWriter
 from streamdev.plugins.mapping.report import Report
 from streamdev.plugins.mapping.stream import Stream
 from streamdev.plugins.mapping.worker import MappingWorker
