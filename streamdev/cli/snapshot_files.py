@@ -155,9 +155,9 @@ def load_snapshot(
     Raises:
         StreamdevError: That can't be done; if anything was written by then, it is told.
     """
-    info = require(ctx.engine)
     with opened(path) as snapshot:
         snapshot.check()
+        info = require(ctx.engine)
         loader = Loader(snapshot, ctx.gateway, selection, fire=fire, has_plugins=info.has_plugins)
         if not replace and (occupied := loader.occupied()):
             raise _occupied(ctx, path, occupied)

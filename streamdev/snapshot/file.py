@@ -32,7 +32,16 @@ SUFFIX = ".snapshot.zip"
 _MANIFEST = "snapshot.json"
 _BATCHES = "batches.jsonl"
 # What reading a damaged archive may raise.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, KeyError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RecursionError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+)
 
 
 @dataclass(frozen=True)
