@@ -167,15 +167,16 @@ def test_snapshots_are_listed_and_named(context: Context) -> None:
 
 
 def test_up_restores_nothing_where_there_is_nothing_whole(context: Context) -> None:
-    (context.cwd / "handler.py").write_text("def handle(event, context): pass\n")
+    (context.cwd / "code").mkdir()
+    (context.cwd / "code" / "handler.py").write_text("def handle(event, context): pass\n")
     (context.cwd / "pipelines.toml").write_text(
         "[pipelines.a]\n"
-        'table = { name = "T", key = "id:S", stream = "KEYS_ONLY" }\n'
-        'function = { source = ".", handler = "handler.handle", runtime = "python3.13" }\n'
+        'table = { name = "Things", key = "id:S", stream = "KEYS_ONLY" }\n'
+        'function = { source = "code", handler = "handler.handle", runtime = "python3.13" }\n'
         'mapping = { starting-position = "LATEST" }\n'
     )
     code, _, err = run(context, "up", "--restore")
-    assert code == ExitCode.NOT_FOUND
+    assert code == ExitCode.NOT_FOUND, err
     assert "There is no snapshot in snapshots." in err
     spoilt(saved(context.cwd / "snapshots" / "a.snapshot.zip"))
     code, _, err = run(context, "up", "--restore")
