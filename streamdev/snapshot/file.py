@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from streamdev.errors import InvalidInputError
+from streamdev.semantics.items import KeySchema, check_item
+from streamdev.semantics.values import ValueRefusedError
 
 VERSION = 1
 SUFFIX = ".snapshot.zip"
@@ -228,12 +230,12 @@ class Snapshot:
             InvalidInputError: It is damaged, or not what it says.
         """
         for name, table in self.manifest.tables.items():
-            keys = [key for key, _ in table.keys]
+            schema = KeySchema(table.keys)
             for number, (item, _) in enumerate(self.items(name), 1):
-                if missing := [key for key in keys if key not in item]:
-                    raise self._damaged(
-                        f"tables/{name}.jsonl, line {number}: no {' and '.join(missing)}"
-                    )
+                try:
+                    check_item(item, schema)
+                except ValueRefusedError as error:
+                    raise self._damaged(f"tables/{name}.jsonl, line {number}: {error}") from error
         for name in self.manifest.queues:
             for number, message in enumerate(self.messages(name), 1):
                 if not isinstance(message.get("body"), str):

@@ -26,6 +26,7 @@ ITEM = {
     "b": {"B": "AAEC"},
     "m": {"M": {"empty": {"M": {}}, "l": {"L": [{"NULL": True}, {"NS": ["1", "-2.5"]}]}}},
 }
+WRONG = b'{"id": {"S": "1"}, "n": {"N": "one"}}\n'
 MESSAGE = {"body": "hello", "attributes": {}, "sent": "2026-11-20T12:00:00.000Z"}
 KEYS = [("id", "S")]
 
@@ -115,7 +116,8 @@ DAMAGES: list[tuple[str, Callable[[Path], Any]]] = [
     ("T.jsonl has 0 lines, not 1", lambda p: rewritten(p, more={"tables/T.jsonl": b""})),
     ("line 1: no JSON object", lambda p: rewritten(p, more={"tables/T.jsonl": b"[]\n"})),
     ("line 1: Expecting", lambda p: rewritten(p, more={"tables/T.jsonl": b'{"id":\n'})),
-    ("line 1: no id", lambda p: rewritten(p, more={"tables/T.jsonl": b"{}\n"})),
+    ("line 1: the key 'id'", lambda p: rewritten(p, more={"tables/T.jsonl": b"{}\n"})),
+    ("line 1: n: 'one' is no number", lambda p: rewritten(p, more={"tables/T.jsonl": WRONG})),
     ("line 1: no body", lambda p: rewritten(p, more={"queues/q.jsonl": b"{}\n"})),
     ("can't be read: Is a directory", made_a_folder),
 ]
