@@ -11,6 +11,7 @@ import pytest
 from streamdev.plugins.dynamodb.gate import Gate, GateBusyError
 from streamdev.plugins.mapping import quiet as module
 from streamdev.plugins.mapping.quiet import QuietRanges
+from tests.support.full_disk import files_of_at_most
 from tests.support.project import eventually
 from tests.support.streams import STREAM, raw_record
 
@@ -46,6 +47,22 @@ def test_a_range_that_a_crash_left_open_is_known_to_be(tmp_path: Path) -> None:
     assert held(again, 7) == [4, 5, 6]
     again.close(5)
     assert held(QuietRanges(path, STREAM)) == [4, 5]
+
+
+def test_on_a_full_disk_no_record_of_others_becomes_quiet(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    ranges = QuietRanges(path, STREAM)
+    ranges.open(1)
+    ranges.close(2)
+    size = path.stat().st_size
+    with files_of_at_most(size), pytest.raises(OSError, match="too large"):
+        ranges.open(5)
+    assert held(ranges) == [2]
+    ranges.open(5)
+    with files_of_at_most(path.stat().st_size), pytest.raises(OSError, match="too large"):
+        ranges.close(7)
+    assert held(ranges) == [2, 6, 7]
+    assert (held(QuietRanges(path, STREAM)), path.stat().st_size) == ([2], size)
 
 
 def test_ranges_older_than_the_stream_are_forgotten(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.errors import InvalidInputError
 from streamdev.snapshot import file
+from tests.support.full_disk import files_of_at_most
 
 ITEM = {
     "id": {"S": "ä\u2028"},
@@ -191,17 +190,6 @@ def test_down_either_keeps_or_saves(context: Context) -> None:
     assert (code, "give one of them" in err) == (ExitCode.USAGE, True)
     code, _, err = run(context, "down", "--save")
     assert code == ExitCode.ENGINE_NOT_RUNNING
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """A disk that is full after so many bytes of a file."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_where_the_disk_is_full_the_old_file_stays_and_nothing_else(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ class QuietRanges:
         # After which number each begins, in order; the last number of each. ``None``: open.
         self._after: tuple[int, ...] = ()
         self._last: tuple[int | None, ...] = ()
+        self._size_before = 0
         if path is not None and path.exists():
             self._load(path)
 
@@ -51,24 +53,46 @@ class QuietRanges:
         return bool(self._last) and self._last[-1] is None
 
     def open(self, after: int) -> None:
-        """All records after ``after`` are quiet, until ``close``."""
-        self._last, self._after = (*self._last, None), (*self._after, after)
-        self._append({"after": after, "at": time.time()})
+        """All records after ``after`` are quiet, until ``close``.
+
+        Raises:
+            OSError: It can't be kept, and is not so.
+        """
+        self._size_before = self._append({"after": after, "at": time.time()})
+        # In this order, for `hold`.
+        self._last = (*self._last, None)
+        self._after = (*self._after, after)
 
     def close(self, last: int) -> None:
-        """The record ``last`` is the last quiet one."""
-        self._last = (*self._last[:-1], last)
-        self._append({"last": last})
+        """The record ``last`` is the last quiet one.
 
-    def _append(self, entry: Mapping[str, Any]) -> None:
+        Raises:
+            OSError: It can't be kept: after a restart its records are as all others, which is
+                better than others' records being as these.
+        """
+        self._last = (*self._last[:-1], last)
+        try:
+            self._append({"last": last})
+        except OSError:
+            if self._path is not None:
+                os.truncate(self._path, self._size_before)
+            raise
+
+    def _append(self, entry: Mapping[str, Any]) -> int:
+        """Write a line, whole or not at all; the size of the file before."""
         if self._path is None:
-            return
+            return 0
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = not self._path.exists()
-        with self._path.open("a", encoding="utf-8") as file:
-            if new:
-                file.write(json.dumps({"stream": self._stream_arn}) + "\n")
-            file.write(json.dumps(entry) + "\n")
+        with self._path.open("ab") as file:
+            size = file.tell()
+            head = b"" if size else json.dumps({"stream": self._stream_arn}).encode() + b"\n"
+            try:
+                file.write(head + json.dumps(entry).encode() + b"\n")
+                file.flush()
+            except OSError:
+                os.truncate(self._path, size)
+                raise
+        return size
 
     def _load(self, path: Path) -> None:
         entries = []

@@ -94,7 +94,7 @@ class QuietWriter:
                 unfinished.append(Stream(self._client, arn))
         if unfinished:
             # Until the next write all there is was written quietly, or before.
-            self._writes.gate.before_next(lambda: self._finish(unfinished))
+            self._writes.gate.before_next(lambda: [self._close(stream) for stream in unfinished])
 
     def ranges(self, stream_arn: str) -> QuietRanges:
         """What is quiet in a stream."""
@@ -131,7 +131,7 @@ class QuietWriter:
                 for start in range(0, len(requests), BATCH_LIMIT):
                     self._write(stream, list(requests[start : start + BATCH_LIMIT]))
             finally:
-                last = self._finish([stream])
+                last = self._close(stream)
                 log.emit(
                     "stream.quiet",
                     table=stream.table,
@@ -165,18 +165,16 @@ class QuietWriter:
                     raise UnprocessedError(f"DynamoDB left {len(requests)} items unprocessed")
                 time.sleep(PAUSE)
 
-    def _finish(self, unfinished: Sequence[Stream]) -> int:
-        """Close the open ranges of streams where those end now; the last one's end."""
-        last = 0
-        for stream in unfinished:
-            try:
-                last = _end(stream)
-            except DynamoDbUnavailableError:
-                self._wait()
-                last = _end(stream)
-            except StreamGoneError:
-                LOG.debug("%s is gone", stream.arn)  # and with it its records
-            self.ranges(stream.arn).close(last)
+    def _close(self, stream: Stream) -> int:
+        """Close a stream's open range where the stream ends now, and return that."""
+        try:
+            last = _end(stream)
+        except DynamoDbUnavailableError:
+            self._wait()
+            last = _end(stream)
+        except StreamGoneError:
+            last = 0  # its records are gone as well
+        self.ranges(stream.arn).close(last)
         return last
 
 
