@@ -161,7 +161,8 @@ def load_snapshot(
         loader = Loader(snapshot, ctx.gateway, selection, fire=fire, has_plugins=info.has_plugins)
         if not replace and (occupied := loader.occupied()):
             raise _occupied(ctx, path, occupied)
-        with Meter(ctx, loader.total) as meter, _interruptions(ctx, path, loader):
+        total = loader.total + (loader.present if replace else 0)
+        with Meter(ctx, total) as meter, _interruptions(ctx, path, loader):
             if replace:
                 loader.empty(lambda done: meter.show(done, done))
             loader.load(lambda done: meter.show(done, done))
@@ -189,10 +190,9 @@ def _loaded(items: Mapping[str, int], messages: Mapping[str, int]) -> str:
 
 def _occupied(ctx: Context, path: Path, occupied: list[str]) -> InvalidInputError:
     more = f" and {len(occupied) - _NAMED} more" if len(occupied) > _NAMED else ""
-    verb = "is" if len(occupied) == 1 else "are"
     replace = f"./dev.py snapshot load {_argument(ctx, path)} --replace"
     return InvalidInputError(
-        f"{', '.join(occupied[:_NAMED])}{more} {verb} not empty; nothing was loaded.",
+        f"Nothing was loaded, as there is something in {', '.join(occupied[:_NAMED])}{more}.",
         hint=f"Have the snapshot take the place of what is there: {replace}",
     )
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -145,7 +146,9 @@ class Writer:
 
     def _lines(self, member: str, documents: Iterable[Mapping[str, Any]]) -> int:
         count = 0
-        with self._archive.open(member, "w", force_zip64=True) as file:
+        info = zipfile.ZipInfo(member, time.localtime()[:6])
+        info.compress_type = zipfile.ZIP_DEFLATED
+        with self._archive.open(info, "w", force_zip64=True) as file:
             for document in documents:
                 text = json.dumps(document, ensure_ascii=False) + "\n"
                 # A lone surrogate becomes its escape, which is the same in JSON.

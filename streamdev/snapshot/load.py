@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from streamdev.aws.tables import TableState
 
 # So much is written at a time while other writes wait.
-AT_ONCE = 250
-BYTES_AT_ONCE = 2_000_000
+AT_ONCE = 100
+BYTES_AT_ONCE = 1_000_000
 
 Request = dict[str, Any]
 WriteSome = Callable[[list[Request]], None]
@@ -49,6 +49,11 @@ class Loaded:
     def item_count(self) -> int:
         """How many items were written."""
         return sum(self.items.values())
+
+    @property
+    def done(self) -> int:
+        """How many items were deleted or written."""
+        return self.deleted + self.item_count
 
 
 class Loader:
@@ -97,15 +102,20 @@ class Loader:
         """How many items there are to write."""
         return sum(self._snapshot.manifest.tables[name].items for name in self._tables)
 
+    @property
+    def present(self) -> int:
+        """How many items were in the tables."""
+        return sum(table.item_count for table in self._tables.values())
+
     def occupied(self) -> list[str]:
         """What is not empty, of what is to be loaded into; in words."""
         found = []
         for name in self._tables:
             if next(self._gateway.items.scan(name, Limit=1), None) is not None:
-                found.append(f"the table {name}")
+                found.append(f"table {name}")
         for name in self._queues:
             if self._gateway.queues.look(name):
-                found.append(f"the queue {name}")
+                found.append(f"queue {name}")
         return found
 
     def empty(self, show: Show) -> None:
@@ -116,7 +126,7 @@ class Loader:
             for chunk in _chunks(_deletions(self._gateway, name, [key for key, _ in keys])):
                 write(chunk)
                 self.loaded.deleted += len(chunk)
-                show(0)
+                show(self.loaded.done)
         for name, url in self._queues.items():
             self.loaded.deleted += len(self._gateway.queues.look(name))
             self._gateway.queues.purge(url)
@@ -134,7 +144,7 @@ class Loader:
             for chunk in _chunks(puts):
                 write(chunk)
                 self.loaded.items[name] += len(chunk)
-                show(self.loaded.item_count)
+                show(self.loaded.done)
         if self._has_plugins:
             for batch in self._snapshot.batches():
                 if batch.get("table") in self._tables:
