@@ -17,8 +17,9 @@ from streamdev.cli.load_meter import Meter, duration
 from streamdev.engine.base import require
 from streamdev.engine.stored import plural
 from streamdev.errors import InvalidInputError, NotFoundError
-from streamdev.snapshot.file import SUFFIX, Manifest, opened
+from streamdev.snapshot.file import SUFFIX, opened
 from streamdev.snapshot.load import Loader
+from streamdev.snapshot.manifest import Manifest
 from streamdev.snapshot.save import Selection, save, selected
 
 FOLDER = "snapshots"

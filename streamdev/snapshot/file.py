@@ -21,7 +21,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,8 @@ from typing import Any
 from streamdev.errors import InvalidInputError
 from streamdev.semantics.items import KeySchema, check_item
 from streamdev.semantics.values import ValueRefusedError
+from streamdev.snapshot.manifest import VERSION, Manifest, SavedTable, manifest_of
 
-VERSION = 1
 SUFFIX = ".snapshot.zip"
 _MANIFEST = "snapshot.json"
 _BATCHES = "batches.jsonl"
@@ -45,71 +44,6 @@ _DAMAGED = (
     ValueError,
     KeyError,
 )
-
-
-@dataclass(frozen=True)
-class SavedTable:
-    """A table in a snapshot.
-
-    Attributes:
-        keys: Name and type (``S``, ``N``, ``B``) of the partition key and of the sort key.
-        items: How many there are.
-    """
-
-    keys: tuple[tuple[str, str], ...]
-    items: int
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a snapshot holds.
-
-    Attributes:
-        saved: When it was saved (aware, UTC).
-        tables: By name.
-        queues: How many messages, by the queue's name.
-        batches: How many batches that were given up.
-    """
-
-    saved: datetime
-    tables: Mapping[str, SavedTable] = field(default_factory=dict)
-    queues: Mapping[str, int] = field(default_factory=dict)
-    batches: int = 0
-
-    @property
-    def items(self) -> int:
-        """All items of all tables."""
-        return sum(table.items for table in self.tables.values())
-
-    @property
-    def messages(self) -> int:
-        """All messages of all queues."""
-        return sum(self.queues.values())
-
-    def document(self) -> dict[str, Any]:
-        """The manifest as JSON."""
-        return {
-            "version": VERSION,
-            "saved": self.saved.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "tables": {
-                name: {"keys": dict(table.keys), "items": table.items}
-                for name, table in self.tables.items()
-            },
-            "queues": {name: {"messages": count} for name, count in self.queues.items()},
-            "batches": self.batches,
-        }
-
-
-def _manifest(document: Mapping[str, Any]) -> Manifest:
-    return Manifest(
-        saved=datetime.fromisoformat(document["saved"]),
-        tables={
-            name: SavedTable(tuple(table["keys"].items()), int(table["items"]))
-            for name, table in document["tables"].items()
-        },
-        queues={name: int(queue["messages"]) for name, queue in document["queues"].items()},
-        batches=int(document["batches"]),
-    )
 
 
 class Writer:
@@ -292,7 +226,7 @@ def opened(path: Path) -> Iterator[Snapshot]:
                 hint="Load it with the streamdev that saved it.",
             )
         try:
-            manifest = _manifest(document)
+            manifest = manifest_of(document)
         except (*_DAMAGED, TypeError, AttributeError) as error:
             raise _no_snapshot(path) from error
         yield Snapshot(path, archive, manifest)

@@ -14,7 +14,8 @@ from streamdev.aws.bulk import write_all
 from streamdev.aws.items import BATCH_LIMIT
 from streamdev.errors import InvalidInputError, NotFoundError
 from streamdev.semantics import values
-from streamdev.snapshot.file import SavedTable, Snapshot
+from streamdev.snapshot.file import Snapshot
+from streamdev.snapshot.manifest import SavedTable
 from streamdev.snapshot.save import Selection, Show
 
 if TYPE_CHECKING:

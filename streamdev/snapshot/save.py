@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from streamdev.errors import NotFoundError
 from streamdev.semantics import values
 from streamdev.snapshot import file
-from streamdev.snapshot.file import Manifest
+from streamdev.snapshot.manifest import Manifest
 
 if TYPE_CHECKING:
     from streamdev.aws.gateway import Gateway
