@@ -158,6 +158,8 @@ class Snapshot:
         Raises:
             InvalidInputError: The file is damaged.
         """
+        if not self.manifest.batches:
+            return iter(())
         return (batch for batch, _ in self._lines(_BATCHES, self.manifest.batches))
 
     def check(self) -> None:

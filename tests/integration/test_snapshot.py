@@ -297,8 +297,7 @@ def test_it_survives_down_and_what_is_not_to_be_told_stays_untold_after_a_restar
     # The dead letter is there with its records, so it can be sent through the mended function.
     letters.write_handler("things", HANDLER.replace("poison", "nothing"))
     letters.run("deploy")
-    redriven = letters.run("dlq", "redrive", "--all")
-    assert "poison" in redriven.stdout + redriven.stderr
+    assert "handled  1 record(s)" in letters.run("dlq", "redrive", "--all").stdout
     again = letters.run("up", "--restore", check=False)
     assert again.exit_code == ExitCode.USAGE
     assert "Nothing was loaded, as there is something in table Things." in again.stderr
