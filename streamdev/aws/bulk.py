@@ -82,27 +82,13 @@ class BulkWriter:
             return
         requests = [{"PutRequest": {"Item": _boto(entry.item)}} for entry in pending]
         try:
-            self._write(requests)
+            write_all(self._items, self._table, requests)
         except AwsNotFoundError:
             raise
         except AwsError:
             self._write_singly(pending)
         else:
             self.written += len(pending)
-
-    def _write(self, requests: list[dict[str, Any]]) -> None:
-        pause = FIRST_PAUSE_S
-        deadline = time.monotonic() + PATIENCE_S
-        while left := self._items.write_batch(self._table, requests):
-            if len(left) < len(requests):
-                deadline = time.monotonic() + PATIENCE_S
-            elif time.monotonic() > deadline:
-                raise TimedOutError(
-                    f"DynamoDB left {len(left)} items unprocessed for {PATIENCE_S:.0f} seconds."
-                )
-            requests = left
-            time.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _write_singly(self, pending: list[_Pending]) -> None:
         for entry in pending:
@@ -112,6 +98,26 @@ class BulkWriter:
                 self._refused(entry.number, error.message)
             else:
                 self.written += 1
+
+
+def write_all(items: Items, table: str, requests: list[dict[str, Any]]) -> None:
+    """Up to 25 ``PutRequest``s and ``DeleteRequest``s, until DynamoDB has taken them all.
+
+    Raises:
+        StreamdevError: One was refused, or DynamoDB takes nothing any more.
+    """
+    pause = FIRST_PAUSE_S
+    deadline = time.monotonic() + PATIENCE_S
+    while left := items.write_batch(table, requests):
+        if len(left) < len(requests):
+            deadline = time.monotonic() + PATIENCE_S
+        elif time.monotonic() > deadline:
+            raise TimedOutError(
+                f"DynamoDB left {len(left)} items unprocessed for {PATIENCE_S:.0f} seconds."
+            )
+        requests = left
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
 def _boto(item: Item) -> Item:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from streamdev.aws.errors import AwsError
 from streamdev.errors import EngineNotRunningError
 
 TIMEOUT_S = 10
+WRITE_TIMEOUT_S = 120
 
 # Answered where what is asked for is understood and can't be; the words are for people.
 _CONFLICT = 409
@@ -34,6 +35,25 @@ class Control:
         """Every mapping: state, position, backlog, counts, last result."""
         return list(self._call("GET", "/mappings"))
 
+    def write_quietly(
+        self, stream_arn: str, requests: Sequence[Mapping[str, Any]], source: str
+    ) -> None:
+        """Put and delete items of one table without its functions being told.
+
+        All other writes wait meanwhile, so give it a few hundred at most.
+
+        Args:
+            stream_arn: The table's stream.
+            requests: BatchWriteItem's ``PutRequest``s and ``DeleteRequest``s, DynamoDB JSON, no
+                item twice.
+            source: Where they come from, for the log.
+
+        Raises:
+            AwsError: With the code 409 where they could not all be written.
+        """
+        body = {"stream_arn": stream_arn, "requests": requests, "source": source}
+        self._call("POST", "/quiet", body, timeout=WRITE_TIMEOUT_S)
+
     def configure(self, **settings: Any) -> None:
         """Apply settings, such as ``redact={"Table": ["attribute"]}``."""
         self._call("POST", "/config", settings)
@@ -53,6 +73,14 @@ class Control:
     def batch(self, name: str) -> dict[str, Any]:
         """One of them with ``payload``, the event with its records."""
         return dict(self._call("GET", f"/batches/{name}"))
+
+    def put_batch(self, name: str, batch: Mapping[str, Any]) -> None:
+        """Store a batch again, as `batch` gave it.
+
+        Raises:
+            AwsError: With the code 409 where it can't be stored.
+        """
+        self._call("PUT", f"/batches/{name}", batch)
 
     def delete_batch(self, name: str) -> None:
         """Remove a stored batch; nothing happens where it is already gone."""
@@ -94,7 +122,7 @@ class Control:
         deeds = self._call("DELETE", f"/chaos/{quote(function)}/{owner}")["deeds"]
         return None if deeds is None else dict(deeds)
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT_S) -> Any:
         request = Request(
             self._base + path,
             method=method,
@@ -102,7 +130,7 @@ class Control:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as response:
+            with self._opener.open(request, timeout=timeout) as response:
                 payload = response.read()
         except HTTPError as error:
             detail = error.read(500).decode("utf-8", "replace").strip()

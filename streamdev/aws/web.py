@@ -11,13 +11,15 @@ from streamdev.errors import EngineNotRunningError
 TIMEOUT_S = 30
 
 
-def call(method: str, url: str, body: bytes | None = None) -> tuple[int, str]:
+def call(
+    method: str, url: str, body: bytes | None = None, content_type: str = "application/json"
+) -> tuple[int, str]:
     """Call ``url``, with a JSON body if there is one; return the status code and the answer.
 
     Raises:
         EngineNotRunningError: Nothing answers there.
     """
-    request = Request(url, data=body, method=method, headers={"Content-Type": "application/json"})
+    request = Request(url, data=body, method=method, headers={"Content-Type": content_type})
     # No proxy: the engine is on this machine, whatever the environment says.
     opener = build_opener(ProxyHandler({}))
     try:

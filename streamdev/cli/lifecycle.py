@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ from streamdev.cli.engines import choose
 from streamdev.cli.options import common_options
 from streamdev.cli.progress import TerminalProgress
 from streamdev.engine.base import EngineInfo, require
-from streamdev.errors import EngineNotRunningError, TimedOutError
+from streamdev.errors import EngineNotRunningError, InvalidInputError, TimedOutError
 
 if TYPE_CHECKING:
     from streamdev.cli.deploy import DeployResult
@@ -26,22 +27,25 @@ RESET_TIMEOUT_S = 60.0
 
 @click.command()
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, do nothing.")
+@click.option("--restore", is_flag=True, help="Load the newest snapshot when all is deployed.")
 @common_options
 @pass_context
-def up(ctx: Context, plan_only: bool) -> None:
+def up(ctx: Context, plan_only: bool, restore: bool) -> None:
     """Start the engine if it does not run, deploy all pipelines, show what is where.
 
     Safe to repeat and to interrupt: what is there stays, what is missing is added. After a
-    crash, or down --keep, it goes on with the data.
+    crash, or down --keep, it goes on with the data; after down --save, --restore brings it back.
 
     Examples:
       ./dev.py up
+      ./dev.py up --restore
       ./dev.py up --plan
       ./dev.py up --port 4567
     """
     from streamdev.cli.deploy import deploy_project
 
     _ = ctx.project  # what is wrong in it stops here, before anything is started
+    saved = _newest_snapshot(ctx) if restore else None
     choice = choose(ctx)
     if _running(ctx) is None:
         _check_sources(ctx)
@@ -51,6 +55,8 @@ def up(ctx: Context, plan_only: bool) -> None:
         result = deploy_project(ctx, (), plan_only=True)
         if ctx.settings.json:
             ctx.print_json(result.as_json())
+        elif saved:
+            ctx.err.print(Text(f"The snapshot {saved.name} would be loaded."))
         return
     with TerminalProgress(ctx.err) as progress:
         if choice.by_machine:
@@ -61,7 +67,23 @@ def up(ctx: Context, plan_only: bool) -> None:
     except KeyboardInterrupt:
         ctx.err.print("The engine runs, but not everything is deployed. Go on: ./dev.py up")
         raise
-    _show_up(ctx, info, result)
+    restored = _restore(ctx, saved) if saved else None
+    _show_up(ctx, info, result, restored)
+
+
+def _newest_snapshot(ctx: Context) -> Path:
+    """The snapshot to restore; one that can't be loaded stops here, before anything is started."""
+    from streamdev.cli import snapshot_files
+
+    path = snapshot_files.find(ctx, None)
+    snapshot_files.check(path)
+    return path
+
+
+def _restore(ctx: Context, path: Path) -> dict[str, Any]:
+    from streamdev.cli import snapshot_files
+
+    return snapshot_files.load_snapshot(ctx, path)
 
 
 def _check_sources(ctx: Context) -> None:
@@ -79,7 +101,9 @@ def _running(ctx: Context) -> EngineInfo | None:
         return None
 
 
-def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
+def _show_up(
+    ctx: Context, info: EngineInfo, result: DeployResult, restored: dict[str, Any] | None
+) -> None:
     pipelines = ctx.project.pipelines.values()
     if ctx.settings.json:
         ctx.print_json(
@@ -95,6 +119,7 @@ def _show_up(ctx: Context, info: EngineInfo, result: DeployResult) -> None:
                     for p in pipelines
                 ],
                 "deploy": result.as_json(),
+                "restored": restored,
             }
         )
         return
@@ -128,23 +153,36 @@ def put_example(table: Table) -> str:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep tables, items and positions for the next up.")
+@click.option("--save", is_flag=True, help="Save a snapshot first; up --restore loads it.")
 @common_options
 @pass_context
-def down(ctx: Context, keep: bool) -> None:
+def down(ctx: Context, keep: bool, save: bool) -> None:
     """Stop the engine and everything it started, and wipe its data.
 
-    What is lost is said first. With --keep nothing is lost: the next up goes on with it.
+    What is lost is said first. With --keep tables are not lost: the next up goes on with them,
+    and functions with what they have not handled. With --save tables and queues are saved as a
+    snapshot, which can be loaded by up --restore or snapshot load, here or elsewhere.
 
     Examples:
       ./dev.py down
       ./dev.py down --keep
+      ./dev.py down --save
     """
+    if keep and save:
+        raise InvalidInputError("--keep leaves the data here, --save wipes it: give one of them.")
+    if save:
+        from streamdev.cli import snapshot_files
+
+        snapshot_files.save_snapshot(ctx, snapshot_files.path_of(ctx, None))
     with TerminalProgress(ctx.err) as progress:
-        if not keep and (held := data_held(ctx)):
-            progress.note(f"Wiping {held}. To keep data: ./dev.py down --keep")
+        if not keep and not save and (held := data_held(ctx)):
+            progress.note(
+                f"Wiping {held}. To keep data: ./dev.py down --keep, or --save for a snapshot"
+            )
         progress.step("Stopping the engine")
         ran = ctx.engine.stop(keep=keep)
-    ctx.err.print("The engine is down." if ran else "No engine was running.")
+    back = " Bring its data back: ./dev.py up --restore" if save else ""
+    ctx.err.print(f"The engine is down.{back}" if ran else "No engine was running.")
 
 
 def data_held(ctx: Context) -> str:
@@ -212,12 +250,11 @@ def _delete_mappings(ctx: Context, tables: frozenset[str]) -> None:
 
 
 def _purge_queues(ctx: Context) -> int:
-    client = ctx.gateway.client("sqs")
-    with ctx.gateway.errors():
-        urls: list[Any] = client.list_queues().get("QueueUrls", [])
-        for url in urls:
-            client.purge_queue(QueueUrl=url)
-    return len(urls)
+    queues = ctx.gateway.queues
+    names = queues.names()
+    for name in names:
+        queues.purge(queues.url(name))
+    return len(names)
 
 
 def _wait_gone(find: Callable[[str], object], name: str, what: str) -> None:

@@ -47,6 +47,7 @@ _MODULES = (
     "chaos",
     "verify",
     "dead_letters",
+    "snapshot",
     "environment",
     "doctor",
     "init",

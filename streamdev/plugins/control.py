@@ -14,8 +14,14 @@ from streamdev.plugins import dynamodb, log, mapping
 from streamdev.plugins.executor import debugging, warm
 from streamdev.plugins.executor.debug_session import Request as DebugRequest
 from streamdev.plugins.mapping import chaos
+from streamdev.plugins.mapping.quiet_writer import QUIET_ERRORS
 from streamdev.plugins.mapping.worker import MappingWorker
 from streamdev.semantics.chaos import ChaosSettings
+
+LOUD = (
+    "STREAMDEV_MAPPING=localstack leaves the mappings to LocalStack, so the stream can't be kept "
+    "from firing; --fire-streams has it fire."
+)
 
 
 class ControlResource:
@@ -66,12 +72,32 @@ class ControlResource:
             return _json({"error": f"There is no batch {name}."}, status=404)
         return _json({"name": name, **batch})
 
+    @route("/_streamdev/batches/<name>", methods=["PUT"])
+    def put_batch(self, request: Request, name: str) -> Any:
+        """Store a batch again, as an engine stored it before."""
+        batch = request.get_json(silent=True)
+        if not mapping.installed() or not mapping.mappings().batches.restore(name, batch):
+            return _json({"error": f"The batch {name} can't be stored."}, status=409)
+        return {"name": name}
+
     @route("/_streamdev/batches/<name>", methods=["DELETE"])
     def delete_batch(self, _request: Request, name: str) -> Any:
         """Forget a stored batch."""
         if mapping.installed():
             mapping.mappings().batches.delete(name)
         return {"name": name}
+
+    @route("/_streamdev/quiet", methods=["POST"])
+    def write_quietly(self, request: Request) -> Any:
+        """Put and delete items without telling the functions (``mapping.quiet_writer``)."""
+        if not mapping.installed():
+            return _json({"error": LOUD}, status=409)
+        asked = request.get_json()
+        try:
+            mapping.mappings().quiet.write(asked["stream_arn"], asked["requests"], asked["source"])
+        except QUIET_ERRORS as error:
+            return _json({"error": str(error)}, status=409)
+        return {"written": len(asked["requests"])}
 
     @route("/_streamdev/config", methods=["POST"])
     def configure(self, request: Request) -> Any:

@@ -29,6 +29,7 @@ class Record:
         item: The item's key as text: records of one item have the same, others another.
         event: What the function gets.
         body: ``event`` as JSON.
+        quiet: No function is to be told of it.
     """
 
     sequence: str
@@ -37,6 +38,7 @@ class Record:
     item: str
     event: dict[str, Any]
     body: bytes
+    quiet: bool = False
 
 
 def make_record(
@@ -45,6 +47,7 @@ def make_record(
     stream_arn: str,
     region: str,
     created: float,
+    quiet: bool = False,
 ) -> Record:
     """The record that AWS would deliver for one that DynamoDB Local gave.
 
@@ -57,6 +60,7 @@ def make_record(
         stream_arn: The mapping's event source.
         region: The stream's region.
         created: When the write happened, seconds since the epoch.
+        quiet: It was written quietly; what time to live deletes never is.
     """
     dynamodb = dict(raw["dynamodb"])
     dynamodb["ApproximateCreationDateTime"] = float(math.floor(created))
@@ -85,6 +89,7 @@ def make_record(
         item=item_text(dynamodb["Keys"]),
         event=event,
         body=body,
+        quiet=quiet and not identity,
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from streamdev.cli.context import Context
@@ -20,17 +22,19 @@ from streamdev.deploy.isolated import isolated
 from streamdev.deploy.remove import remove_pipeline
 from streamdev.errors import EngineNotRunningError, InvalidInputError
 from streamdev.observe.follow import entries, output, read_from
+from streamdev.observe.names import Names
 from streamdev.observe.notices import Notice
 from streamdev.observe.records import Outcome, Processed
 from streamdev.observe.render import key_text
 from streamdev.observe.waiting import Write
+from streamdev.observe.why import Question, why_text
 from streamdev.semantics import items, values
 from streamdev.semantics.items import Item, KeySchema
 from streamdev.semantics.values import ValueRefusedError
 from streamdev.testing.session import SessionEngine, quiet_context
-from streamdev.testing.story import story
 
 TIMEOUT_S = 30.0
+OUTPUT_LINES = 15
 
 
 class NotHandledError(AssertionError):
@@ -132,7 +136,7 @@ class TestedPipeline:
             if last
             else f"was not handled within {timeout:g} s"
         )
-        raise NotHandledError(f"{what} {ended}.\n{story(self._context, self._declared, write)}")
+        raise NotHandledError(f"{what} {ended}.\n{self._why(write)}")
 
     def wait_all(self, *, outcome: Outcome = "ok", timeout: float = TIMEOUT_S) -> list[Processed]:
         """Wait until the records of all writes so far were handled; one entry a write.
@@ -173,6 +177,22 @@ class TestedPipeline:
                     yield entry
         finally:
             timer.cancel()
+
+    def _why(self, write: Write) -> str:
+        """The story of the written item, and what the handler printed."""
+        question = Question(
+            self.table,
+            write.key,
+            pipeline=self._declared,
+            names=Names.of_project(self._context.project),
+            redact=self._declared.table.redact,
+            since=write.at,
+            selector=f"--table {self.table}",
+        )
+        log = partial(self._log, since=None, follow=False, stop=threading.Event())
+        told = why_text(question, self._context.gateway, log)
+        printed = "\n".join(self.output()[-OUTPUT_LINES:]) or "nothing"
+        return f"{told}\n\nWhat the handler printed:\n{indent(printed, '  ')}"
 
     @property
     def _log(self) -> Any:

@@ -136,12 +136,13 @@ def test_each_test_has_a_pipeline_of_its_own_and_is_told_why_it_fails(
         [
             "*NotHandledError: The record of ann / 1 in orders ended with error, not ok.",
             "*ValueError: asked to fail",
+            "E *ann / 1 in Orders-t*, pipeline orders",
             "*handling INSERT {*",
             "*The record of ann / 1 in orders ended with filtered, not ok.",
             "*open.BOOL is false, filter 1 wants true*",
             "*the write changed nothing, so the stream has no record of it.",
             "*The record of 1 in waiting was not handled within 0.5 s.",
-            "*its event source mapping is Disabled",
+            "*Why: The mapping of waiting-t* is disabled: the record waits in the stream, *",
             "*There is no pipeline 'wating'*",
         ]
     )

@@ -26,10 +26,22 @@ ROOMS = {
     "aws": {"aws", "semantics", ""},
     "engine": {"engine", "aws", "config", "semantics", ""},
     "deploy": {"deploy", "aws", "config", "semantics", ""},
+    "snapshot": {"snapshot", "aws", "semantics", ""},
     "observe": {"observe", "aws", "config", "semantics", ""},
     "export": {"export", "deploy", "aws", "config", "semantics", ""},
     "testing": {"testing", "cli", "engine", "deploy", "observe", "aws", "config", "semantics", ""},
-    "cli": {"cli", "engine", "deploy", "export", "observe", "aws", "config", "semantics", ""},
+    "cli": {
+        "cli",
+        "engine",
+        "deploy",
+        "export",
+        "observe",
+        "snapshot",
+        "aws",
+        "config",
+        "semantics",
+        "",
+    },
 }
 
 # Which room may use a package; the others go through it.

@@ -347,3 +347,26 @@ def test_a_given_up_batch_is_found_by_any_part_of_its_list() -> None:
     )
     check, text = world.finding()
     assert (check, "(RecordAgeExceeded)" in text) == ("given-up", True)
+
+
+def test_what_a_snapshot_brought_is_no_riddle() -> None:
+    world = World()
+    world.wrote(1, "BatchWriteItem")
+    world.streamed("5")
+    quiet = {"stream_arn": STREAM, "after": "4", "last": "5", "source": "base.snapshot.zip"}
+    world.log += line("stream.quiet", 1, table="Other", **quiet)
+    assert world.finding()[0] == "not-read"
+    world.log += line("stream.quiet", 1, table=TABLE, **quiet)
+    world.read(1.1, "5", 0.5)
+    check, text = world.finding()
+    assert (check, world.answer().ok) == ("snapshot", True)
+    assert text.startswith("The INSERT came by the snapshot base.snapshot.zip at ")
+    shown = [one.plain for one in lines(world.answer())]
+    assert any("is not told of it: it came by a snapshot" in one for one in shown)
+    # What is written next is told of, and what time to live deletes always is.
+    world.wrote(2)
+    world.streamed("6", "MODIFY")
+    assert world.finding()[0] == "not-read"
+    world.log += line("stream.quiet", 3, table=TABLE, **quiet | {"after": "6", "last": "8"})
+    world.streamed("7", "REMOVE", expired=True)
+    assert world.finding()[0] == "not-read"

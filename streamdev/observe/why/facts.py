@@ -184,6 +184,25 @@ class Chaos:
     event_ids: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Quiet:
+    """Records of the table that no function is told of: all between two sequence numbers.
+
+    Attributes:
+        after: They begin after this number; ``last`` is the last of them.
+        source: Where they come from: a snapshot's file.
+    """
+
+    at: datetime
+    after: str
+    last: str
+    source: str
+
+    def has(self, record: StreamRecord) -> bool:
+        """Whether the record is among them; what time to live deletes never is."""
+        return int(self.after) < record.number <= int(self.last) and not record.expired
+
+
 @dataclass
 class History:
     """What the engine's log tells of the item.
@@ -200,6 +219,7 @@ class History:
         busy: All invocations that have not ended, a record each.
         given_up: Batches that were given up.
         chaos: What chaos did.
+        quiet: What was written to the table without telling functions.
         wrote_back: What invocations with the item's records wrote, by request id.
         failed: The first record of each batch that failed, by function and sequence number.
     """
@@ -216,6 +236,7 @@ class History:
     given_up: list[GivenUp] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
     chaos: list[Chaos] = field(default_factory=list)
+    quiet: list[Quiet] = field(default_factory=list)
     wrote_back: dict[str, list[LoggedWrite]] = field(default_factory=dict)
     failed: dict[tuple[str, str], Processed] = field(default_factory=dict)
 

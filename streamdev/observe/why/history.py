@@ -15,6 +15,7 @@ from streamdev.observe.why.facts import (
     LoggedWrite,
     Loop,
     Question,
+    Quiet,
     Received,
 )
 from streamdev.semantics import log, values
@@ -85,6 +86,8 @@ class _Reader:
                 self._history.received.append(_received(event))
             case "mapping.loop" if event.get("table") == self._question.table:
                 self._history.loops.append(_loop(event))
+            case "stream.quiet" if event.get("table") == self._question.table:
+                self._history.quiet.append(_quiet(event))
             case "mapping.discarded" if event.get("table") == self._question.table:
                 self._history.given_up.append(_given_up(event))
             case "mapping.chaos" if event.get("table") == self._question.table:
@@ -202,6 +205,15 @@ def _loop(event: Mapping[str, Any]) -> Loop:
         sequence_number=str(event.get("sequence_number")),
         rounds=int(event.get("rounds") or 0),
         filter=str(event.get("filter")),
+    )
+
+
+def _quiet(event: Mapping[str, Any]) -> Quiet:
+    return Quiet(
+        at=time_of(event),
+        after=str(event["after"]),
+        last=str(event["last"]),
+        source=str(event.get("source")),
     )
 
 

@@ -45,6 +45,23 @@ def filtered_out(facts: Facts, passage: Passage) -> Finding | None:
     return Finding("filter", text, cure, ok=True, function=passage.function)
 
 
+def by_snapshot(_facts: Facts, passage: Passage) -> Finding | None:
+    """A snapshot brought it, and was not to fire the stream."""
+    quiet = passage.quiet
+    if quiet is None:
+        return None
+    text = (
+        f"The {passage.record.event_name} came by the snapshot {quiet.source} at "
+        f"{clock(quiet.at)}, which did not fire the stream, so {passage.function} is not told of "
+        "it."
+    )
+    cure = (
+        "To have functions handle what a snapshot brings: ./dev.py snapshot load NAME --replace "
+        "--fire-streams"
+    )
+    return Finding("snapshot", text, cure, ok=True, function=passage.function)
+
+
 def loop_stopped(facts: Facts, passage: Passage) -> Finding | None:
     """It was not delivered, as the function had caused it too often."""
     loop = passage.loop
@@ -210,6 +227,7 @@ def not_told(facts: Facts, passage: Passage) -> Finding | None:
 #: In this order: what came of it, then what is in its way, the deeper reasons first.
 PASSAGE_CHECKS: tuple[PassageCheck, ...] = (
     handled,
+    by_snapshot,
     loop_stopped,
     given_up,
     filtered_out,

@@ -97,7 +97,9 @@ def _passage(answer: Answer, passage: Passage) -> Iterator[Text]:
     names = answer.facts.question.names
     name = names.pipeline(passage.function) or passage.function
     head = Text(INDENT).append(escaped(name), "cyan")
-    if passage.received_at and not passage.attempts and not passage.running:
+    if passage.quiet:
+        yield head.append("  is not told of it: it came by a snapshot", "dim")
+    elif passage.received_at and not passage.attempts and not passage.running:
         told = "" if passage.chaos else ", not handed over yet"
         yield head.append(f"  read at {_clock(passage.received_at)}{told}", "dim")
     elif not passage.attempts and not passage.running:

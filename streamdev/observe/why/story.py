@@ -20,6 +20,7 @@ from streamdev.observe.why.facts import (
     LoggedWrite,
     Loop,
     Question,
+    Quiet,
     StreamRecord,
 )
 from streamdev.observe.why.live import LAST_WRITES, last_writes, read_before
@@ -42,6 +43,7 @@ class Passage:
         given_up: The batch it was given up with.
         loop: It was not delivered, to stop a loop.
         chaos: What chaos did to it, oldest first.
+        quiet: It is not delivered, as a snapshot brought it.
     """
 
     function: str
@@ -54,6 +56,7 @@ class Passage:
     running: Processed | None
     given_up: GivenUp | None
     loop: Loop | None
+    quiet: Quiet | None
     chaos: tuple[Chaos, ...] = ()
 
     @property
@@ -251,6 +254,7 @@ class Facts:
                     for one in self.history.chaos
                     if one.function == function and record.event_id in one.event_ids
                 ),
+                quiet=next((quiet for quiet in self.history.quiet if quiet.has(record)), None),
             )
 
     def _received_at(self, number: str, function: str) -> datetime | None:

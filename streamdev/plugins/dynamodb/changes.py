@@ -14,6 +14,7 @@ from streamdev.plugins.dynamodb.client import (
     DynamoDbUnavailableError,
     namespace_of,
 )
+from streamdev.plugins.dynamodb.gate import Gate
 from streamdev.plugins.loops import Begun, LoopGuard
 from streamdev.semantics.log import now
 from streamdev.semantics.writes import keys_of, writes_of
@@ -35,6 +36,7 @@ class Writes:
     def __init__(self, client: DynamoDbClient, guard: LoopGuard) -> None:
         self._client = client
         self.guard = guard
+        self.gate = Gate()
         self._lock = threading.Lock()
         self._listeners: dict[TableId, tuple[Listener, ...]] = {}
         self._keys: dict[TableId, tuple[str, ...]] = {}
@@ -66,8 +68,18 @@ class Writes:
         request: Mapping[str, Any],
         trace_id: str | None,
     ) -> Begun:
-        """A call is about to write; ``guard.end`` has to follow, whatever comes of it."""
-        return self.guard.begin(account, region, operation, request, trace_id, self._key_names)
+        """A call is about to write; ``end`` has to follow, whatever comes of it."""
+        self.gate.enter()
+        try:
+            return self.guard.begin(account, region, operation, request, trace_id, self._key_names)
+        except BaseException:
+            self.gate.leave()
+            raise
+
+    def end(self, begun: Begun) -> None:
+        """The call was answered, or failed; ``begun`` is what ``begin`` gave."""
+        self.guard.end(begun)
+        self.gate.leave()
 
     def happened(
         self,

@@ -117,7 +117,8 @@ class PassThrough:
             LOG.warning("%s failed: %s", operation, error)
             status, answer = 500, _UNAVAILABLE
         finally:
-            self._writes.guard.end(begun)
+            if writing:
+                self._writes.end(begun)
         if status != 200 and operation == "BatchWriteItem":
             answer = answer.replace(
                 b"One of the required keys was not given a value",
@@ -174,7 +175,9 @@ class AfterLocalStack:
 
     def __call__(self, chain: Any, context: Any, response: Any) -> None:  # noqa: ARG002
         """Take note of the call."""
-        self._writes.guard.end(getattr(context, "streamdev_begun", ()))
+        if (begun := getattr(context, "streamdev_begun", None)) is not None:
+            context.streamdev_begun = None
+            self._writes.end(begun)
         if context.service is None or context.operation is None:
             return
         if context.service.service_name != "dynamodb" or response.status_code != 200:

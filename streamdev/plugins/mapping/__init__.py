@@ -25,7 +25,10 @@ def install() -> None:
     if _mappings is not None:
         return
     settings = PluginSettings.from_environ()
-    _mappings = Mappings(dynamodb.database().client, dynamodb.writes(), settings.state_dir)
+    database = dynamodb.database()
+    _mappings = Mappings(
+        database.client, dynamodb.writes(), database.wait_for_dynamodb, settings.state_dir
+    )
     override(_mappings)
     _mappings.resume()
 

@@ -65,6 +65,12 @@ class FailedBatches:
             return None
         return self.load(file_name) if (self._folder / file_name).is_file() else None
 
+    def restore(self, file_name: str, batch: Any) -> bool:
+        """Store a batch that `find` gave once, under its old name; tell whether it is."""
+        if not _FILE_NAME.fullmatch(file_name) or not isinstance(batch, dict):
+            return False
+        return self.save(file_name.removesuffix(".json"), batch) is not None
+
     def all(self) -> dict[str, dict[str, Any]]:
         """Every stored batch by its file's name, oldest first."""
         if self._folder is None or not self._folder.is_dir():

@@ -118,6 +118,8 @@ class Flow:
             self._check_off(filtered)
 
     def _wants(self, record: Record) -> bool:
+        if record.quiet:
+            return False
         if self._filters.match(record.event):
             return True
         self._report.filtered(record, self._filters.explain(record.event).reason)

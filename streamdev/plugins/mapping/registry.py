@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from streamdev.plugins.mapping.giveup import GivenUp
 from streamdev.plugins.mapping.invoker import Invoker
 from streamdev.plugins.mapping.loop_watch import LoopWatch
 from streamdev.plugins.mapping.positions import Positions
+from streamdev.plugins.mapping.quiet_writer import QuietWriter
 from streamdev.plugins.mapping.report import Report
 from streamdev.plugins.mapping.stream import Stream
 from streamdev.plugins.mapping.worker import MappingWorker
@@ -32,15 +34,23 @@ class Mappings:
     Args:
         client: DynamoDB Local.
         writes: Where to hear of writes.
+        wait: Waits until DynamoDB Local answers, after it was killed.
         state_dir: Where positions and failed batches are kept; ``None``: in memory only.
     """
 
-    def __init__(self, client: DynamoDbClient, writes: Writes, state_dir: Path | None) -> None:
+    def __init__(
+        self,
+        client: DynamoDbClient,
+        writes: Writes,
+        wait: Callable[[], None],
+        state_dir: Path | None,
+    ) -> None:
         self.provider: Any = None
         self._client = client
         self._writes = writes
         self._positions_dir = state_dir / "positions" if state_dir else None
         self.batches = FailedBatches(state_dir / "batches" if state_dir else None)
+        self.quiet = QuietWriter(client, writes, wait, state_dir / "quiet" if state_dir else None)
         self._destinations = Destinations(self.batches)
         self._lock = threading.Lock()
         self._streams: dict[str, Stream] = {}
@@ -48,6 +58,7 @@ class Mappings:
 
     def resume(self) -> None:
         """Go on with what an earlier run of the engine left."""
+        self.quiet.resume()
         self._destinations.resume()
 
     def worker_for(self, configuration: dict[str, Any], *, enabled: bool) -> MappingWorker:
@@ -140,7 +151,8 @@ class Mappings:
     def _stream(self, arn: str) -> Stream:
         stream = self._streams.get(arn)
         if stream is None:
-            stream = self._streams[arn] = Stream(self._client, arn)
+            quiet = self.quiet.ranges(arn).hold
+            stream = self._streams[arn] = Stream(self._client, arn, quiet)
             self._writes.listen(stream.account, stream.region, stream.table, stream.wake)
         return stream
 

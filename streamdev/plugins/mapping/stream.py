@@ -75,15 +75,22 @@ class Stream:
     Args:
         client: DynamoDB Local.
         arn: The stream's ARN as LocalStack shows it.
+        quiet: Of which of its records, by number, no function is to be told.
     """
 
-    def __init__(self, client: DynamoDbClient, arn: str) -> None:
+    def __init__(
+        self,
+        client: DynamoDbClient,
+        arn: str,
+        quiet: Callable[[int], bool] = lambda _: False,
+    ) -> None:
         _, _, _, region, account, resource = arn.split(":", 5)
         self.arn = arn
         self.region = region
         self.account = account
         self.table = resource.split("/")[1]
         self._client = client
+        self._quiet = quiet
         self._local_arn = local_arn(arn)
         self._namespace = namespace_of(account, region)
         self._readers: tuple[Callable[[], None], ...] = ()
@@ -243,6 +250,7 @@ class Stream:
                 stream_arn=self.arn,
                 region=self.region,
                 created=creation_time(raw["dynamodb"]["ApproximateCreationDateTime"], now),
+                quiet=self._quiet(int(raw["dynamodb"]["SequenceNumber"])),
             )
             for raw in answer["Records"]
         )
