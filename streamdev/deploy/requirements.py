@@ -51,6 +51,11 @@ class Target:
         return tuple(int(part) for part in self.python.split(".")) > sys.version_info[:2]
 
 
+def names_any(requirements: Path) -> bool:
+    """Whether ``requirements`` is there and names a package."""
+    return any(not line.startswith("-c") for line in _lines(requirements))
+
+
 def vendor(requirements: Path, target: Target, cache: Path) -> Path | None:
     """A folder with what ``requirements`` names, ready to go into a zip.
 
@@ -64,11 +69,9 @@ def vendor(requirements: Path, target: Target, cache: Path) -> Path | None:
     Raises:
         DeployError: uv could not resolve or fetch something; the message has its words.
     """
-    if not requirements.is_file():
+    if not names_any(requirements):
         return None
     lines = list(_lines(requirements))
-    if not any(line for line in lines if not line.startswith("-c")):
-        return None
     key = hashlib.sha256("\n".join([repr(target), *lines]).encode()).hexdigest()[:32]
     folder = cache / "vendored" / key
     local = any(_LOCAL.match(line) for line in lines)

@@ -10,7 +10,22 @@ from typing import Literal
 
 from streamdev.errors import InvalidInputError
 
+_MARK = "by streamdev's command export"
+
 State = Literal["missing", "differs", "current"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is to be written.
+
+    Attributes:
+        files: Each file's text by its name.
+        notes: What the person who deploys it should know.
+    """
+
+    files: dict[str, str]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,23 @@ class FileState:
     path: Path
     state: State
     difference: str = ""
+
+
+def made_from(config: str, form: str) -> str:
+    """What stands at the top of a file; the first line tells `is_export` whose it is."""
+    return (
+        f"Made from {config} {_MARK}: edit that file and export again\n"
+        f"(export {form} --force); export --check tells whether both still agree."
+    )
+
+
+def is_export(path: Path) -> bool:
+    """Whether the file was exported, whatever has become of the rest of it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return _MARK in file.readline()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def compare(folder: Path, files: Mapping[str, str]) -> list[FileState]:

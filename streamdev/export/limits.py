@@ -13,8 +13,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from streamdev.aws import names
-from streamdev.config.models import Api, Pipeline
+from streamdev.config.models import Api, Pipeline, Project
+from streamdev.deploy import topics
+from streamdev.deploy.package import check_source
 from streamdev.deploy.policy import execution_policy
+from streamdev.errors import InvalidInputError
 
 # AWS, "CloudFormation quotas": a template in S3, and the resources in it.
 MAX_TEMPLATE_BYTES = 1024 * 1024
@@ -30,12 +33,44 @@ MAX_PROJECTED_TOGETHER = 100
 MAX_RESERVED = 900
 # AWS, "DynamoDB Streams and AWS Lambda triggers": so many should read a shard at a time.
 MAX_READERS = 2
+# AWS, "PutRetentionPolicy": the days it takes.
+RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+# How long names may be, and the longest suffix that is offered.
+_LONGEST_NAMES = {"function": 64, "table": 255, "sqs": 80, "sns": 256, "s3": 63}
+_LONGEST_SUFFIX = 16
 #: AWS, "Lambda runtimes" (as of 2026-11): deprecated, and from when no new function can have it.
 BLOCKED_FROM = {"python3.8": date(2027, 2, 1), "python3.9": date(2027, 2, 1)}
 
 _NO_BUCKET = re.compile(
     r"\.\.|^\d+\.\d+\.\d+\.\d+$|^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3)$"
 )
+
+
+def check(project: Project, region: str, today: date) -> tuple[str, ...]:
+    """What to tell the person who deploys the project.
+
+    Raises:
+        InvalidInputError: AWS would refuse it; the message names its limit.
+        DeployError: A handler's folder is missing, or its code can't be packaged.
+    """
+    pipelines = tuple(project.pipelines.values())
+    found = refusals(pipelines, region, today)
+    if found:
+        raise InvalidInputError(
+            "\n".join(f"{project.path.name}: {refusal}." for refusal in found),
+            hint="A local engine takes it, AWS does not; nothing was written.",
+        )
+    of_code = [note for pipeline in pipelines for note in check_source(pipeline.function)]
+    return (*of_code, *notes(pipelines))
+
+
+def room_for_suffix(pipelines: Sequence[Pipeline]) -> int:
+    """So long a suffix leaves every name within AWS's limits."""
+    found = [("function", pipeline.function.name) for pipeline in pipelines]
+    found += [("table", pipeline.table.name) for pipeline in pipelines]
+    found += [("table", table.name) for pipeline in pipelines for table in pipeline.tables]
+    found += [(str(service), name) for service, name in topics.destinations(pipelines)]
+    return min(_LONGEST_SUFFIX, *(_LONGEST_NAMES[kind] - len(name) for kind, name in found))
 
 
 def refusals(pipelines: Sequence[Pipeline], region: str, today: date) -> list[str]:

@@ -1,9 +1,10 @@
-"""Logical ids, and what stands for an ARN in a template."""
+"""What an exported file says where a local deploy has an ARN, and logical ids of templates."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from streamdev.aws import names
@@ -17,10 +18,67 @@ NAME_SUFFIX = "NameSuffix"
 
 _LONGEST = 200  # of a logical id's stem; AWS takes 255 characters
 
+_KINDS = {"sqs": "Queue", "sns": "Topic", "s3": "Bucket"}
+
 
 def named(name: str) -> Sub:
     """A resource's name, with the stage's suffix."""
     return Sub(f"{name}${{{NAME_SUFFIX}}}")
+
+
+class ArnReferences(ABC):
+    """What stands for each ARN of the pipelines' resources."""
+
+    def __init__(self, pipelines: Iterable[Pipeline], region: str) -> None:
+        self._known = {
+            self._key(kind, arn): self._reference(kind, name)
+            for kind, name, arn in _resources(list(pipelines), region)
+        }
+
+    def _key(self, kind: str, arn: str) -> str:
+        """The ARN that the reference of a resource gives."""
+        del kind
+        return arn
+
+    @abstractmethod
+    def _reference(self, kind: str, name: str) -> Any:
+        """What gives the ARN of a resource (``Table``, ``LogGroup``, ``Queue``...)."""
+
+    @abstractmethod
+    def _below(self, reference: Any, rest: str) -> Any:
+        """What gives the ARN of ``reference`` with ``rest`` behind it."""
+
+    def of(self, arn: str) -> Any:
+        """The reference for an ARN, or for what is below it; anything else stays as it is."""
+        if arn in self._known:
+            return self._known[arn]
+        above = [known for known in self._known if arn.startswith((f"{known}/", f"{known}:"))]
+        if not above:
+            return arn
+        known = max(above, key=len)
+        return self._below(self._known[known], arn.removeprefix(known))
+
+    def within(self, document: Any) -> Any:
+        """A policy, or any part of one, with references in place of its ARNs."""
+        match document:
+            case str():
+                return self.of(document)
+            case Mapping():
+                return {key: self.within(value) for key, value in document.items()}
+            case list() | tuple():
+                return [self.within(value) for value in document]
+        return document
+
+
+def _resources(pipelines: list[Pipeline], region: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and ARN of what policies and mappings refer to."""
+    for pipeline in pipelines:
+        for table in (pipeline.table.name, *(one.name for one in pipeline.tables)):
+            yield "Table", table, names.table_arn(table, region)
+        function = pipeline.function.name
+        yield "LogGroup", function, names.log_group_arn(function, region)
+    for service, name in destinations(pipelines):
+        yield _KINDS[service], name, destination_arn(service, name, region)
 
 
 class LogicalIds:
@@ -46,50 +104,20 @@ class LogicalIds:
         return found
 
 
-class References:
-    """What the template says where a local deploy has an ARN."""
+class References(ArnReferences):
+    """What a template says where a local deploy has an ARN."""
 
     def __init__(self, pipelines: Iterable[Pipeline], region: str) -> None:
         self.ids = LogicalIds()
-        self._known: dict[str, Ref | GetAtt] = {}
-        pipelines = list(pipelines)
-        for pipeline in pipelines:
-            for table in (pipeline.table.name, *(one.name for one in pipeline.tables)):
-                self._known[names.table_arn(table, region)] = self._arn("Table", table)
-            function = pipeline.function.name
-            # A log group's Arn in CloudFormation ends in :* already.
-            log_group = f"{names.log_group_arn(function, region)}:*"
-            self._known[log_group] = self._arn("LogGroup", function)
-        for service, name in destinations(pipelines):
-            arn = destination_arn(service, name, region)
-            match service:
-                case "sqs":
-                    self._known[arn] = self._arn("Queue", name)
-                case "sns":
-                    self._known[arn] = Ref(self.ids.of("Topic", name))
-                case "s3":
-                    self._known[arn] = self._arn("Bucket", name)
+        super().__init__(pipelines, region)
 
-    def _arn(self, kind: str, name: str) -> GetAtt:
-        return GetAtt(self.ids.of(kind, name), "Arn")
+    def _key(self, kind: str, arn: str) -> str:
+        # A log group's Arn in CloudFormation ends in :* already.
+        return f"{arn}:*" if kind == "LogGroup" else arn
 
-    def of(self, arn: str) -> Ref | GetAtt | Sub | str:
-        """The reference for an ARN, or for what is below it; anything else stays as it is."""
-        if arn in self._known:
-            return self._known[arn]
-        above = [known for known in self._known if arn.startswith((f"{known}/", f"{known}:"))]
-        if not above:
-            return arn
-        known = max(above, key=len)
-        return Sub(self._known[known].embedded + arn.removeprefix(known))
+    def _reference(self, kind: str, name: str) -> Ref | GetAtt:
+        logical_id = self.ids.of(kind, name)
+        return Ref(logical_id) if kind == "Topic" else GetAtt(logical_id, "Arn")
 
-    def within(self, document: Any) -> Any:
-        """A policy, or any part of one, with references in place of its ARNs."""
-        match document:
-            case str():
-                return self.of(document)
-            case Mapping():
-                return {key: self.within(value) for key, value in document.items()}
-            case list() | tuple():
-                return [self.within(value) for value in document]
-        return document
+    def _below(self, reference: Any, rest: str) -> Sub:
+        return Sub(reference.embedded + rest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 from streamdev.aws.names import DEFAULT_REGION
 from streamdev.config.models import Pipeline, Project
 from streamdev.deploy import topics
-from streamdev.deploy.package import check_source
 from streamdev.errors import InvalidInputError
 from streamdev.export import limits, sam_api, sam_function, sam_storage
 from streamdev.export.document import render
+from streamdev.export.files import Export, made_from
 from streamdev.export.references import NAME_SUFFIX, References
 from streamdev.export.sam_storage import Entry
 from streamdev.export.values import Commented, Ref, Sub
@@ -22,31 +21,12 @@ from streamdev.export.values import Commented, Ref, Sub
 FILE_NAME = "template.yaml"
 
 _HEADER = """\
-Made from {config} by streamdev's command export: edit that file and export again
-(export sam --force); export --check tells whether both still agree.
+{made}
 
   sam build && sam deploy --guided --capabilities CAPABILITY_IAM
 """
 
-# AWS, "PutRetentionPolicy": the days it takes.
-_RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
 _RETENTION = 30
-_LONGEST_SUFFIX = 16
-# How long names may be on AWS.
-_LONGEST_NAMES = {"function": 64, "table": 255, "sqs": 80, "sns": 256, "s3": 63}
-
-
-@dataclass(frozen=True)
-class Export:
-    """What is to be written.
-
-    Attributes:
-        files: Each file's text by its name.
-        notes: What the person who deploys it should know.
-    """
-
-    files: dict[str, str]
-    notes: tuple[str, ...]
 
 
 def export_sam(project: Project, folder: Path, today: date) -> Export:
@@ -57,19 +37,13 @@ def export_sam(project: Project, folder: Path, today: date) -> Export:
         DeployError: A handler's folder is missing, or its code can't be packaged.
     """
     pipelines = tuple(project.pipelines.values())
-    refusals = limits.refusals(pipelines, DEFAULT_REGION, today)
-    if refusals:
-        raise InvalidInputError(
-            "\n".join(f"{project.path.name}: {refusal}." for refusal in refusals),
-            hint="A local engine takes it, AWS does not; nothing was written.",
-        )
-    notes = [note for p in pipelines for note in check_source(p.function)]
+    notes = limits.check(project, DEFAULT_REGION, today)
     template = _template(pipelines, folder.resolve())
-    text = render(template, _HEADER.format(config=project.path.name))
+    text = render(template, _HEADER.format(made=made_from(project.path.name, "sam")))
     refusal = limits.template_refusal(text, len(template.values["Resources"].values))
     if refusal is not None:
         raise InvalidInputError(refusal, hint="Share the pipelines among several files (--config).")
-    return Export({FILE_NAME: text}, (*notes, *limits.notes(pipelines)))
+    return Export({FILE_NAME: text}, notes)
 
 
 def _template(pipelines: Sequence[Pipeline], folder: Path) -> Commented:
@@ -101,7 +75,7 @@ def _parameters(
             "Type": "String",
             "Default": "",
             "AllowedPattern": "(-[a-z0-9]+)*",
-            "MaxLength": _room_for_suffix(pipelines),
+            "MaxLength": limits.room_for_suffix(pipelines),
             "Description": (
                 "Ends every name, such as -staging, so that stages can share an account."
             ),
@@ -112,7 +86,7 @@ def _parameters(
         {
             "Type": "Number",
             "Default": _RETENTION,
-            "AllowedValues": list(_RETENTIONS),
+            "AllowedValues": list(limits.RETENTIONS),
             "Description": "How long CloudWatch keeps what functions log.",
         },
     )
@@ -120,15 +94,6 @@ def _parameters(
         if pipeline.api is not None:
             yield from sam_api.stage_parameters(pipeline.api, references)
         yield from sam_function.concurrency_parameters(pipeline, references)
-
-
-def _room_for_suffix(pipelines: Sequence[Pipeline]) -> int:
-    """So long a suffix leaves every name within AWS's limits."""
-    found = [("function", pipeline.function.name) for pipeline in pipelines]
-    found += [("table", pipeline.table.name) for pipeline in pipelines]
-    found += [("table", table.name) for pipeline in pipelines for table in pipeline.tables]
-    found += [(str(service), name) for service, name in topics.destinations(pipelines)]
-    return min(_LONGEST_SUFFIX, *(_LONGEST_NAMES[kind] - len(name) for kind, name in found))
 
 
 def _resources(pipelines: Sequence[Pipeline], references: References, folder: Path) -> Commented:

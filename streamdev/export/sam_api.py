@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
-from streamdev.aws.apis import Method
 from streamdev.config.models import Api, Pipeline
 from streamdev.deploy import apis
+from streamdev.export import openapi
 from streamdev.export.references import References, named
 from streamdev.export.sam_function import role
 from streamdev.export.sam_storage import Entry
 from streamdev.export.values import Block, Commented, GetAtt, Ref, Sub
 
-_JSON = "application/json"
-
 
 def api(pipeline: Pipeline, api: Api, references: References, region: str) -> Iterator[Entry]:
     """The pipeline's API and the role it calls DynamoDB with."""
-    desired = apis.api_resource(pipeline, api, {})
     role_id = references.ids.of("ApiRole", api.name)
     local_role = apis.api_role(pipeline, api, region, {})
     comment = "API Gateway calls DynamoDB with this role."
     yield role(role_id, comment, local_role.trust, local_role.policy, references)
-    paths: dict[str, dict[str, Any]] = {}
-    for method in desired.methods:
-        paths.setdefault(method.path, {})[method.http_method.lower()] = _method(method, role_id)
     properties = {
         "Name": named(api.name),
         "StageName": Ref(stage_parameter(api, references)),
         "OpenApiVersion": "3.0.1",
         "Variables": {"table": Ref(references.ids.of("Table", pipeline.table.name))},
-        "DefinitionBody": {
-            "openapi": "3.0.1",
-            "info": {"title": named(api.name), "version": "1.0"},
-            "paths": paths,
-        },
+        "DefinitionBody": openapi.definition(
+            api,
+            title=named(api.name),
+            uri=_uri,
+            credentials=GetAtt(role_id, "Arn"),
+            template=lambda file: Block(file.read_text(encoding="utf-8")),
+        ),
     }
     comments = {
         "OpenApiVersion": "Without it SAM makes a second stage, named Stage.",
@@ -69,39 +64,5 @@ def stage_parameters(api: Api, references: References) -> Iterator[tuple[str, di
     )
 
 
-def _method(method: Method, role_id: str) -> dict[str, Any]:
-    described: dict[str, Any] = {}
-    if method.path_parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in method.path_parameters
-        ]
-    described["responses"] = {
-        response.status_code: {"description": _phrase(response.status_code)}
-        for response in method.responses
-    }
-    described["x-amazon-apigateway-integration"] = {
-        "type": "aws",
-        "httpMethod": "POST",
-        "uri": Sub(
-            "arn:${AWS::Partition}:apigateway:${AWS::Region}:dynamodb:action/" + method.action
-        ),
-        "credentials": GetAtt(role_id, "Arn"),
-        "passthroughBehavior": "never",
-        "requestTemplates": {_JSON: Block(method.template)},
-        "responses": {
-            response.selection_pattern or "default": {
-                "statusCode": response.status_code,
-                "responseTemplates": {_JSON: Block(response.template)},
-            }
-            for response in method.responses
-        },
-    }
-    return described
-
-
-def _phrase(status_code: str) -> str:
-    try:
-        return HTTPStatus(int(status_code)).phrase
-    except ValueError:
-        return f"Status {status_code}"
+def _uri(action: str) -> Sub:
+    return Sub(f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:dynamodb:action/{action}")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from streamdev.aws import names
-from streamdev.aws.mappings import MappingSettings
 from streamdev.config.models import Pipeline
 from streamdev.deploy import resources
 from streamdev.deploy.policy import TRUST, execution_policy
 from streamdev.deploy.resources import ALIAS, RoleResource
+from streamdev.export.mapping import numbers
 from streamdev.export.references import References, named
 from streamdev.export.sam_storage import Entry
 from streamdev.export.values import Commented, GetAtt, Ref
@@ -153,7 +153,7 @@ def _mapping(pipeline: Pipeline, references: References, region: str) -> Comment
         comments["StartingPosition"] = (
             "What is written while AWS sets the mapping up, for minutes, may be missed."
         )
-    properties |= {name: value for name, value, default in _numbers(settings) if value != default}
+    properties |= {name: value for name, value, default in numbers(settings) if value != default}
     if settings.filters:
         properties["FilterCriteria"] = {
             "Filters": [{"Pattern": pattern} for pattern in settings.filters]
@@ -173,14 +173,3 @@ def _mapping(pipeline: Pipeline, references: References, region: str) -> Comment
                 "A letter tells where in the stream a batch was; its records stay there for a day."
             )
     return Commented(properties, comments)
-
-
-def _numbers(settings: MappingSettings) -> Iterator[tuple[str, int, int]]:
-    """Each parameter that is a number or a switch: name, value, and AWS's default."""
-    yield "MaximumBatchingWindowInSeconds", settings.maximum_batching_window, 0
-    yield "ParallelizationFactor", settings.parallelization_factor, 1
-    yield "TumblingWindowInSeconds", settings.tumbling_window, 0
-    yield "MaximumRetryAttempts", settings.maximum_retry_attempts, -1
-    yield "MaximumRecordAgeInSeconds", settings.maximum_record_age, -1
-    yield "BisectBatchOnFunctionError", settings.bisect_batch_on_function_error, False
-    yield "Enabled", settings.enabled, True

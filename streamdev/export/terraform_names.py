@@ -1,0 +1,101 @@
+"""Names of resources within Terraform files, and what stands for an ARN in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from streamdev.config.models import Pipeline
+from streamdev.export.hcl import Block, Expression, Joined
+from streamdev.export.references import ArnReferences
+
+#: The variable whose value ends every name.
+NAME_SUFFIX = "name_suffix"
+
+#: Terraform's type of each kind of resource that others refer to.
+TYPES = {
+    "Table": "aws_dynamodb_table",
+    "LogGroup": "aws_cloudwatch_log_group",
+    "Queue": "aws_sqs_queue",
+    "Topic": "aws_sns_topic",
+    "Bucket": "aws_s3_bucket",
+}
+
+
+def variable(name: str) -> Expression:
+    """``var.NAME``."""
+    return Expression(f"var.{name}")
+
+
+def named(name: str) -> Joined:
+    """A resource's name, with the stage's suffix."""
+    return Joined((name, variable(NAME_SUFFIX)))
+
+
+def in_module(path: str) -> Joined:
+    """A path from the files' folder, whatever folder Terraform is called in."""
+    return Joined((Expression("path.module"), f"/{path}"))
+
+
+def relative(path: Path, folder: Path) -> str:
+    """``path`` from ``folder``, as Terraform writes paths on all platforms."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def snake_case(name: str) -> str:
+    """``UserProfileTable`` and ``user-profile-table`` → ``user_profile_table``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"[^a-z0-9]+", "_", words).strip("_")
+
+
+def attribute(block: Block, name: str) -> Expression:
+    """What another block calls an attribute of this one."""
+    kind, *labels = block.header
+    address = ".".join(labels if kind == "resource" else (kind, *labels))
+    return Expression(f"{address}.{name}")
+
+
+class Labels:
+    """The label of each resource within the files: snake case, told from its own name."""
+
+    def __init__(self) -> None:
+        self._labels: dict[tuple[str, str], str] = {}
+
+    def of(self, kind: str, name: str) -> str:
+        """``("Queue", "profile-updates")`` → ``profile_updates``; one of its kind."""
+        if (kind, name) not in self._labels:
+            self._labels[kind, name] = self._new(kind, name)
+        return self._labels[kind, name]
+
+    def _new(self, kind: str, name: str) -> str:
+        stem = snake_case(name) or kind.lower()
+        stem = stem.removesuffix(f"_{kind.lower()}")
+        if stem[0].isdigit():
+            stem = f"_{stem}"
+        taken = {label for (other, _), label in self._labels.items() if other == kind}
+        number, found = 1, stem
+        while found in taken:
+            number += 1
+            found = f"{stem}_{number}"
+        return found
+
+
+class Addresses(ArnReferences):
+    """What the files say where a local deploy has an ARN, and what resources are called there."""
+
+    def __init__(self, pipelines: Iterable[Pipeline], region: str) -> None:
+        self.labels = Labels()
+        super().__init__(pipelines, region)
+
+    def attribute(self, kind: str, name: str, what: str) -> Expression:
+        """``("Table", "Restaurant", "name")`` → ``aws_dynamodb_table.restaurant.name``."""
+        return Expression(f"{TYPES[kind]}.{self.labels.of(kind, name)}.{what}")
+
+    def _reference(self, kind: str, name: str) -> Expression:
+        return self.attribute(kind, name, "arn")
+
+    def _below(self, reference: Any, rest: str) -> Joined:
+        return Joined((reference, rest))
