@@ -27,23 +27,17 @@ class Form:
 
     Attributes:
         folder: Where its files are, from the folder of pipelines.toml.
-        names: Its files.
         next_step: What to do with them.
     """
 
     folder: str
-    names: tuple[str, ...]
     next_step: str
 
 
 # Terraform takes all files of its folder together, so that it gets one of its own.
 FORMS = {
-    "sam": Form(".", ("template.yaml",), "sam build && sam deploy --guided"),
-    "terraform": Form(
-        "terraform",
-        ("main.tf", "variables.tf", "outputs.tf", "versions.tf"),
-        "terraform init && terraform plan, there",
-    ),
+    "sam": Form(".", "sam build && sam deploy --guided"),
+    "terraform": Form("terraform", "terraform init && terraform plan, there"),
 }
 
 
@@ -117,12 +111,14 @@ def _made(ctx: Context, form: str, folder: Path) -> Export:
 
 def _exported(folders: Mapping[str, Path]) -> list[str]:
     """The forms of which a file is there that an export wrote; the default form if none is."""
+    from streamdev.export import sam, terraform
     from streamdev.export.files import is_export
 
+    names = {"sam": (sam.FILE_NAME,), "terraform": terraform.FILE_NAMES}
     found = [
-        name
-        for name, form in FORMS.items()
-        if any(is_export(folders[name] / file) for file in form.names)
+        form
+        for form, folder in folders.items()
+        if any(is_export(folder / name) for name in names[form])
     ]
     return found or ["sam"]
 

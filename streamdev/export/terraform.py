@@ -23,6 +23,8 @@ from streamdev.export.terraform_names import NAME_SUFFIX, Addresses
 FILE_NAMES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf")
 
 _RETENTION = 30
+# An index's keys are a key_schema by then; data.aws_region has "region" since 6.0.
+_AWS_PROVIDER = "~> 6.36"
 
 
 def export_terraform(project: Project, folder: Path, today: date) -> Export:
@@ -168,7 +170,7 @@ def _versions() -> Iterator[Block]:
         ("required_providers",),
         (
             ("archive", {"source": "hashicorp/archive", "version": "~> 2.6"}),
-            ("aws", {"source": "hashicorp/aws", "version": "~> 6.0"}),
+            ("aws", {"source": "hashicorp/aws", "version": _AWS_PROVIDER}),
         ),
     )
     yield Block(

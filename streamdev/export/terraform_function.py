@@ -15,7 +15,7 @@ from streamdev.deploy.policy import TRUST, execution_policy
 from streamdev.deploy.requirements import NAME as REQUIREMENTS
 from streamdev.deploy.requirements import names_any
 from streamdev.deploy.resources import ALIAS, RoleResource
-from streamdev.export.hcl import Block, Call, Expression, Noted, block, present
+from streamdev.export.hcl import Block, Call, Expression, Joined, Noted, block, present
 from streamdev.export.mapping import numbers
 from streamdev.export.terraform_names import (
     TYPES,
@@ -32,7 +32,8 @@ LOG_RETENTION = "log_retention_in_days"
 
 # AWS, "IAM and AWS STS quotas": 64 characters, of which Terraform's own suffix takes 26.
 _LONGEST_PREFIX = 38
-_JUNK = ["**/__pycache__/**", "**/*.pyc"]
+_COMPILED = ["**/__pycache__/**", "**/*.pyc"]
+_JUNK = [*_COMPILED, "**/.venv/**", "**/.*_cache/**"]
 # Lambda needs to read what it is given, whatever this machine's umask.
 _MODE = "0755"
 
@@ -60,7 +61,8 @@ def function(
         retention_in_days=variable(LOG_RETENTION),
     )
     archive = addresses.labels.of("Archive", own.name)
-    code = _archive(archive, in_module(relative(own.source, folder)), f"build/{own.name}/function")
+    source = in_module(relative(own.source, folder))
+    code = _archive(archive, source, _JUNK, f"build/{own.name}/function")
     yield code
     layers = list(_layer(own, addresses, folder))
     yield from layers
@@ -111,14 +113,14 @@ def role(
     )
 
 
-def _archive(label: str, source: Any, path: str) -> Block:
+def _archive(label: str, source: Joined, excludes: list[str], path: str) -> Block:
     return block(
         "data",
         "archive_file",
         label,
         type="zip",
         source_dir=source,
-        excludes=_JUNK,
+        excludes=excludes,
         output_file_mode=_MODE,
         output_path=in_module(f"{path}.zip"),
     )
@@ -143,7 +145,7 @@ def _layer(own: Function, addresses: Addresses, folder: Path) -> Iterator[Block]
         return
     label = addresses.labels.of("Archive", f"{own.name} requirements")
     path = f"build/{own.name}/requirements"
-    archive = _archive(label, in_module(path), path)
+    archive = _archive(label, in_module(path), _COMPILED, path)
     words = command.replace(" --target", " \\\n    --target").replace(
         " --platform", " \\\n    --platform"
     )

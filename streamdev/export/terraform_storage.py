@@ -26,12 +26,11 @@ def tables(pipeline: Pipeline, addresses: Addresses) -> Iterator[Block]:
 
 
 def _table(table: TableResource, addresses: Addresses) -> Block:
-    hash_key, range_key = _keys(table.keys)
     arguments = {
         "name": named(table.name),
         "billing_mode": "PAY_PER_REQUEST",
-        "hash_key": hash_key,
-        "range_key": range_key,
+        "hash_key": table.keys[0],
+        "range_key": table.keys[1] if len(table.keys) > 1 else None,
         "stream_enabled": True if table.stream_view is not None else None,
         "stream_view_type": table.stream_view,
         "deletion_protection_enabled": Noted(
@@ -42,15 +41,17 @@ def _table(table: TableResource, addresses: Addresses) -> Block:
         block("attribute", name=name, type=kind) for name, kind in table.attribute_types.items()
     ]
     for index in table.indexes:
-        hash_key, range_key = _keys(index.keys)
+        keys = zip(index.keys, ("HASH", "RANGE"), strict=False)
         below.append(
-            _index("global_secondary_index", index, hash_key=hash_key, range_key=range_key)
+            _index(
+                "global_secondary_index",
+                index,
+                *(block("key_schema", attribute_name=name, key_type=kind) for name, kind in keys),
+            )
         )
-    # A local index has the table's partition key.
-    below += [
-        _index("local_secondary_index", index, range_key=index.keys[1])
-        for index in table.local_indexes
-    ]
+    for index in table.local_indexes:
+        # A local index has the table's partition key.
+        below.append(_index("local_secondary_index", index, ("range_key", index.keys[1])))
     if table.ttl is not None:
         comment = (
             "AWS deletes expired items within a few days, not at once: readers look at it too."
@@ -60,18 +61,12 @@ def _table(table: TableResource, addresses: Addresses) -> Block:
     return Block(header, (*present(arguments), *below))
 
 
-def _keys(keys: Sequence[str]) -> tuple[str, str | None]:
-    return keys[0], keys[1] if len(keys) > 1 else None
-
-
-def _index(kind: str, index: Index, **keys: str | None) -> Block:
-    arguments = {
-        "name": index.name,
-        **keys,
+def _index(kind: str, index: Index, *keys: tuple[str, str] | Block) -> Block:
+    projection = {
         "projection_type": index.projection,
         "non_key_attributes": list(index.non_key_attributes) or None,
     }
-    return Block((kind,), tuple(present(arguments)))
+    return Block((kind,), (("name", index.name), *present(projection), *keys))
 
 
 def destinations(

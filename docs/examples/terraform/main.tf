@@ -188,7 +188,7 @@ resource "aws_cloudwatch_log_group" "user_profile" {
 data "archive_file" "user_profile" {
   type             = "zip"
   source_dir       = "${path.module}/../../../lambda_src/user_profile"
-  excludes         = ["**/__pycache__/**", "**/*.pyc"]
+  excludes         = ["**/__pycache__/**", "**/*.pyc", "**/.venv/**", "**/.*_cache/**"]
   output_file_mode = "0755"
   output_path      = "${path.module}/build/user-profile/function.zip"
 }
@@ -347,7 +347,7 @@ resource "aws_cloudwatch_log_group" "async_request" {
 data "archive_file" "async_request" {
   type             = "zip"
   source_dir       = "${path.module}/../../../lambda_src/async_request"
-  excludes         = ["**/__pycache__/**", "**/*.pyc"]
+  excludes         = ["**/__pycache__/**", "**/*.pyc", "**/.venv/**", "**/.*_cache/**"]
   output_file_mode = "0755"
   output_path      = "${path.module}/build/async-request/function.zip"
 }

@@ -14,7 +14,7 @@ terraform {
 
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.0"
+      version = "~> 6.36"
     }
   }
 }
