@@ -6,6 +6,11 @@ import os
 from functools import cache
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# What takes long here takes longer elsewhere: a slow machine is no failure of the code.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 
 ENGINES = ("host", "compose")
 
