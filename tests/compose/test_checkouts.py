@@ -12,9 +12,12 @@ from tests.support.containers import container_of, put, what_is_left
 from tests.support.project import Project
 
 
-def finding(project: Project, name: str) -> dict[str, Any] | None:
-    found = [each for each in project.run("doctor", "--json").json() if each["name"] == name]
-    return found[0] if found else None
+def finding(project: Project, name: str, of: str) -> dict[str, Any] | None:
+    """What ``doctor`` says under ``name`` of the container ``of``; Docker may have others."""
+    for each in project.run("doctor", "--json").json():
+        if each["name"] == name and of in each["found"]:
+            return dict(each)
+    return None
 
 
 def test_doctor_names_containers_that_hold_the_port_or_outlived_their_checkout(
@@ -23,16 +26,16 @@ def test_doctor_names_containers_that_hold_the_port_or_outlived_their_checkout(
     project = new_project("one")
     other = new_project("other", port=project.port)
     project.run("up")
-    name = container_of(client, project).name
+    name = str(container_of(client, project).name)
 
-    port = finding(other, "Port")
+    port = finding(other, "Port", name)
     assert port
     assert f"is taken by the container {name} (the engine of {project.root})" in port["found"]
-    assert finding(other, "Orphans") is None
+    assert finding(other, "Orphans", name) is None
 
     away = project.root.with_name("moved")
     project.root.rename(away)
-    orphan = finding(other, "Orphans")
+    orphan = finding(other, "Orphans", name)
     away.rename(project.root)
     assert orphan
     assert orphan["found"] == f"the container {name} of {project.root}, which is gone"
