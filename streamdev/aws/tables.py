@@ -92,16 +92,16 @@ class Tables:
         if stream_view is not None:
             options["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": stream_view}
         if indexes:
-            options["GlobalSecondaryIndexes"] = [_index_request(index) for index in indexes]
+            options["GlobalSecondaryIndexes"] = [index_request(index) for index in indexes]
         if local_indexes:
-            options["LocalSecondaryIndexes"] = [_index_request(index) for index in local_indexes]
+            options["LocalSecondaryIndexes"] = [index_request(index) for index in local_indexes]
         if tags:
             options["Tags"] = _tag_list(tags)
         with self._gateway.errors():
             self._gateway.client("dynamodb").create_table(
                 TableName=name,
-                KeySchema=cast(Any, _key_schema(keys)),
-                AttributeDefinitions=cast(Any, _definitions(attribute_types)),
+                KeySchema=cast(Any, key_schema(keys)),
+                AttributeDefinitions=cast(Any, attribute_definitions(attribute_types)),
                 BillingMode="PAY_PER_REQUEST",
                 **options,
             )
@@ -124,7 +124,7 @@ class Tables:
     def create_index(self, name: str, index: Index, attribute_types: Mapping[str, str]) -> None:
         """Add a global secondary index (AWS: one at a time)."""
         types = {key: attribute_types[key] for key in index.keys}
-        self._update_index(name, {"Create": _index_request(index)}, _definitions(types))
+        self._update_index(name, {"Create": index_request(index)}, attribute_definitions(types))
 
     def delete_index(self, name: str, index: str) -> None:
         """Remove a global secondary index."""
@@ -199,24 +199,27 @@ def _keys(schema: Sequence[Any]) -> tuple[str, ...]:
     return tuple(element["AttributeName"] for element in schema)
 
 
-def _key_schema(keys: Sequence[str]) -> list[dict[str, str]]:
+def key_schema(keys: Sequence[str]) -> list[dict[str, str]]:
+    """A ``KeySchema``: the partition key, and the sort key if there is one."""
     return [
         {"AttributeName": name, "KeyType": kind}
         for name, kind in zip(keys, ("HASH", "RANGE"), strict=False)
     ]
 
 
-def _definitions(types: Mapping[str, str]) -> list[dict[str, str]]:
+def attribute_definitions(types: Mapping[str, str]) -> list[dict[str, str]]:
+    """``AttributeDefinitions`` of the attributes that are keys, by name."""
     return [{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()]
 
 
-def _index_request(index: Index) -> dict[str, Any]:
+def index_request(index: Index) -> dict[str, Any]:
+    """A secondary index as CreateTable and CloudFormation take it."""
     projection: dict[str, Any] = {"ProjectionType": index.projection}
     if index.non_key_attributes:
         projection["NonKeyAttributes"] = list(index.non_key_attributes)
     return {
         "IndexName": index.name,
-        "KeySchema": _key_schema(index.keys),
+        "KeySchema": key_schema(index.keys),
         "Projection": projection,
     }
 

@@ -35,6 +35,7 @@ MAX_RESERVED = 900
 MAX_READERS = 2
 # AWS, "PutRetentionPolicy": the days it takes.
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+DEFAULT_RETENTION = 30
 # How long names may be, and the longest suffix that is offered.
 _LONGEST_NAMES = {"function": 64, "table": 255, "sqs": 80, "sns": 256, "s3": 63}
 _LONGEST_SUFFIX = 16

@@ -26,8 +26,6 @@ _HEADER = """\
   sam build && sam deploy --guided --capabilities CAPABILITY_IAM
 """
 
-_RETENTION = 30
-
 
 def export_sam(project: Project, folder: Path, today: date) -> Export:
     """The template for ``project``, to be put into ``folder``.
@@ -85,7 +83,7 @@ def _parameters(
         sam_function.LOG_RETENTION,
         {
             "Type": "Number",
-            "Default": _RETENTION,
+            "Default": limits.DEFAULT_RETENTION,
             "AllowedValues": list(limits.RETENTIONS),
             "Description": "How long CloudWatch keeps what functions log.",
         },

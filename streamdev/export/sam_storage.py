@@ -7,7 +7,7 @@ from typing import Any
 
 from streamdev.aws import names
 from streamdev.aws.destinations import Service
-from streamdev.aws.tables import Index
+from streamdev.aws.tables import attribute_definitions, index_request, key_schema
 from streamdev.aws.topics import sending_policy
 from streamdev.config.models import Pipeline
 from streamdev.deploy import resources, topics
@@ -33,19 +33,18 @@ def _table(table: TableResource, references: References) -> Entry:
     properties: dict[str, Any] = {
         "TableName": named(table.name),
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": name, "AttributeType": kind}
-            for name, kind in table.attribute_types.items()
-        ],
-        "KeySchema": _key_schema(table.keys),
+        "AttributeDefinitions": attribute_definitions(table.attribute_types),
+        "KeySchema": key_schema(table.keys),
     }
     if table.indexes:
-        properties["GlobalSecondaryIndexes"] = [_index(index) for index in table.indexes]
+        properties["GlobalSecondaryIndexes"] = [index_request(index) for index in table.indexes]
         comments["GlobalSecondaryIndexes"] = (
             "Once the table exists, AWS adds or removes one index in an update of the stack."
         )
     if table.local_indexes:
-        properties["LocalSecondaryIndexes"] = [_index(index) for index in table.local_indexes]
+        properties["LocalSecondaryIndexes"] = [
+            index_request(index) for index in table.local_indexes
+        ]
     if table.stream_view is not None:
         properties["StreamSpecification"] = {"StreamViewType": table.stream_view}
     if table.ttl is not None:
@@ -70,22 +69,6 @@ def _retained(
         },
         {"DeletionPolicy": _KEPT},
     )
-
-
-def _key_schema(keys: Sequence[str]) -> list[dict[str, str]]:
-    kinds = ("HASH", "RANGE")
-    return [{"AttributeName": n, "KeyType": k} for n, k in zip(keys, kinds, strict=False)]
-
-
-def _index(index: Index) -> dict[str, Any]:
-    projection: dict[str, Any] = {"ProjectionType": index.projection}
-    if index.non_key_attributes:
-        projection["NonKeyAttributes"] = list(index.non_key_attributes)
-    return {
-        "IndexName": index.name,
-        "KeySchema": _key_schema(index.keys),
-        "Projection": projection,
-    }
 
 
 def destinations(

@@ -22,7 +22,6 @@ from streamdev.export.terraform_names import NAME_SUFFIX, Addresses
 
 FILE_NAMES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf")
 
-_RETENTION = 30
 # An index's keys are a key_schema by then; data.aws_region has "region" since 6.0.
 _AWS_PROVIDER = "~> 6.36"
 
@@ -97,7 +96,7 @@ def _variables(pipelines: Sequence[Pipeline], addresses: Addresses) -> Iterator[
     yield _variable(
         retention,
         "number",
-        _RETENTION,
+        limits.DEFAULT_RETENTION,
         "How long CloudWatch keeps what functions log.",
         f"contains([{days}], var.{retention})",
         f"AWS takes {days}.",

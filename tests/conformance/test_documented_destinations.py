@@ -97,19 +97,24 @@ def test_failure_is_reported_to_sns(world: World) -> None:
     check_message(json.loads(queue.receive()["Message"]), table, function)
 
 
+def stored(s3: Any, bucket: str) -> tuple[str, dict[str, Any]]:
+    """The first object that comes into the bucket: its key, and what it says."""
+    contents = until(
+        lambda: s3.list_objects_v2(Bucket=bucket).get("Contents", []), "an object in the bucket"
+    )
+    key: str = contents[0]["Key"]
+    return key, json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
 @behaviour(GROUP, "on-failure-s3", "A batch given up is stored in an S3 bucket with its payload, "
            "under aws/lambda/UUID/shard/date/time.", ERRORS)  # fmt: skip
 def test_failure_is_reported_to_s3(world: World) -> None:
     s3, bucket = world.client("s3"), unique("conformance")
     s3.create_bucket(Bucket=bucket)
     table, function, mapping = failing(world, f"arn:aws:s3:::{bucket}")
-    contents = until(
-        lambda: s3.list_objects_v2(Bucket=bucket).get("Contents", []), "an object in the bucket"
-    )
-    key = contents[0]["Key"]
+    key, message = stored(s3, bucket)
     shape = r"/shardId-[^/]+/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}"
     assert re.fullmatch(f"aws/lambda/{mapping.uuid}{shape}", key), key
-    message = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     payload = message.pop("payload")
     check_message(message, table, function)
     event = json.loads(payload) if isinstance(payload, str) else payload
@@ -122,12 +127,9 @@ def test_the_payload_in_the_bucket_is_a_string(world: World) -> None:
     s3, bucket = world.client("s3"), unique("conformance")
     s3.create_bucket(Bucket=bucket)
     _, function, _ = failing(world, f"arn:aws:s3:::{bucket}")
-    contents = until(
-        lambda: s3.list_objects_v2(Bucket=bucket).get("Contents", []), "an object in the bucket"
-    )
-    stored = json.loads(s3.get_object(Bucket=bucket, Key=contents[0]["Key"])["Body"].read())
-    assert isinstance(stored["payload"], str)
-    assert json.loads(stored["payload"]) == function.calls()[0].event
+    _, message = stored(s3, bucket)
+    assert isinstance(message["payload"], str)
+    assert json.loads(message["payload"]) == function.calls()[0].event
 
 
 @behaviour(GROUP, "on-failure-age", "A record given up by its age is reported with the condition "

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from streamdev.cli import main
 from streamdev.cli.context import Context
 from streamdev.cli.engines import choose
 from streamdev.cli.exit_codes import ExitCode
@@ -28,6 +27,7 @@ from streamdev.config.table import Table
 from streamdev.engine.readiness import Health, probe, wait_until_ready
 from streamdev.engine.record import EngineRecord
 from streamdev.errors import EngineStartError, InvalidInputError
+from tests.support.in_process import context_in, run
 
 RECORD = EngineRecord(
     engine="host",
@@ -43,20 +43,7 @@ RECORD = EngineRecord(
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    return Context(
-        environ={"PATH": "/usr/bin:/bin", "STREAMDEV_CACHE": str(tmp_path / "cache")},
-        stdin=io.StringIO(),
-        stdout=io.StringIO(),
-        stderr=io.StringIO(),
-        cwd=tmp_path,
-    )
-
-
-def run(context: Context, *args: str) -> tuple[int, str, str]:
-    code = main.run(args, context)
-    assert isinstance(context.stdout, io.StringIO)
-    assert isinstance(context.stderr, io.StringIO)
-    return code, context.stdout.getvalue(), context.stderr.getvalue()
+    return context_in(tmp_path)
 
 
 def test_status_without_an_engine(context: Context) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import date
 from pathlib import Path
@@ -14,32 +13,16 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 
-from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
-from streamdev.cli.main import run
 from streamdev.config.load import load_project
 from streamdev.errors import InvalidInputError
 from streamdev.export.document import render
 from streamdev.export.limits import BLOCKED_FROM
 from streamdev.export.sam import export_sam
 from streamdev.export.values import Block, Commented
+from tests.support.exporting import EVERYTHING, PIPELINE, export, project
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERYTHING = (ROOT / "tests" / "support" / "everything.toml").read_text(encoding="utf-8")
-PIPELINE = """\
-[pipelines.one.table]
-name = "Things"
-key = "id:S"
-stream = "NEW_IMAGE"
-
-[pipelines.one.function]
-source = "code"
-handler = "handler.run"
-runtime = "python3.13"
-
-[pipelines.one.mapping]
-starting-position = "TRIM_HORIZON"
-"""
 
 
 class Tagged(SafeConstructor):
@@ -58,20 +41,6 @@ def read(text: str) -> Any:
     yaml.version = (1, 1)
     yaml.Constructor = Tagged
     return yaml.load(text)
-
-
-def project(folder: Path, text: str = PIPELINE) -> Path:
-    (folder / "code").mkdir()
-    (folder / "code" / "handler.py").write_text("def run(event, context):\n    return None\n")
-    (folder / "pipelines.toml").write_text(text, encoding="utf-8")
-    return folder
-
-
-def export(cwd: Path, *args: str) -> tuple[int, str, str]:
-    """Run export in a folder; its exit code and what it printed."""
-    out, err = io.StringIO(), io.StringIO()
-    context = Context(environ={}, stdin=io.StringIO(), stdout=out, stderr=err, cwd=cwd)
-    return run(["export", *args], context), out.getvalue(), err.getvalue()
 
 
 def exported(cwd: Path) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
@@ -16,48 +15,18 @@ import hcl2
 import pytest
 from hcl2 import SerializationOptions
 
-from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
-from streamdev.cli.main import run
 from streamdev.export.hcl import Call, Expression, Joined, Noted, block, render
+from tests.support.exporting import EVERYTHING, PIPELINE, export, project
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERYTHING = (ROOT / "tests" / "support" / "everything.toml").read_text(encoding="utf-8")
-PIPELINE = """\
-[pipelines.one.table]
-name = "Things"
-key = "id:S"
-stream = "NEW_IMAGE"
-
-[pipelines.one.function]
-source = "code"
-handler = "handler.run"
-runtime = "python3.13"
-
-[pipelines.one.mapping]
-starting-position = "TRIM_HORIZON"
-"""
 FILES = {"main.tf", "variables.tf", "outputs.tf", "versions.tf"}
-
-
-def project(folder: Path, text: str = PIPELINE) -> Path:
-    (folder / "code").mkdir()
-    (folder / "code" / "handler.py").write_text("def run(event, context):\n    return None\n")
-    (folder / "pipelines.toml").write_text(text, encoding="utf-8")
-    return folder
 
 
 def everything(folder: Path) -> Path:
     text = EVERYTHING.replace("lambda_src/NAME", "code")
     text = text.replace("handler.lambda_handler", "handler.run")
     return project(folder, text.replace("NAME", "all"))
-
-
-def export(cwd: Path, *args: str) -> tuple[int, str, str]:
-    """Run export in a folder; its exit code and what it printed."""
-    out, err = io.StringIO(), io.StringIO()
-    context = Context(environ={}, stdin=io.StringIO(), stdout=out, stderr=err, cwd=cwd)
-    return run(["export", *args], context), out.getvalue(), err.getvalue()
 
 
 class Exported:

@@ -12,9 +12,9 @@ from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.main import run
 from streamdev.config.load import load_project
+from tests.support.exporting import EVERYTHING
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERYTHING = (ROOT / "tests" / "support" / "everything.toml").read_text(encoding="utf-8")
 
 TEMPLATE = """\
 Transform: AWS::Serverless-2016-10-31

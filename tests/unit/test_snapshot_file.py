@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
@@ -12,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from streamdev.cli import main
 from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.errors import InvalidInputError
 from streamdev.snapshot import file
 from tests.support.full_disk import files_of_at_most
+from tests.support.in_process import context_in, run
 
 ITEM = {
     "id": {"S": "ä\u2028"},
@@ -32,20 +31,7 @@ KEYS = [("id", "S")]
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    return Context(
-        environ={"PATH": "/usr/bin:/bin", "STREAMDEV_CACHE": str(tmp_path / "cache")},
-        stdin=io.StringIO(),
-        stdout=io.StringIO(),
-        stderr=io.StringIO(),
-        cwd=tmp_path,
-    )
-
-
-def run(context: Context, *args: str) -> tuple[int, str, str]:
-    code = main.run(args, context)
-    assert isinstance(context.stdout, io.StringIO)
-    assert isinstance(context.stderr, io.StringIO)
-    return code, context.stdout.getvalue(), context.stderr.getvalue()
+    return context_in(tmp_path)
 
 
 def saved(path: Path, count: int = 1) -> Path:
