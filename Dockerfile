@@ -76,6 +76,8 @@ ENV LOCALSTACK_BUILD_VERSION=4.14.0 \
     STREAMDEV_DB_DIR=/var/lib/localstack/streamdev/dynamodb
 WORKDIR /opt/code/localstack
 USER localstack
+# LocalStack's index of AWS's services; without it each new engine takes seconds to make its own.
+RUN ["/opt/code/localstack/.venv/bin/python", "-P", "-m", "localstack.aws.spec"]
 VOLUME /var/lib/localstack
 EXPOSE 4566
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

@@ -60,6 +60,11 @@ class StateDir:
         """The zips of functions, as they were deployed."""
         return self.root / "packages"
 
+    @property
+    def deployed(self) -> Path:
+        """What the last deploy left behind (``deploy.memory``)."""
+        return self.root / "deployed.json"
+
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
     """The per-user cache: engine environments, DynamoDB Local, runtimes.

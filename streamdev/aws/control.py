@@ -54,9 +54,20 @@ class Control:
         body = {"stream_arn": stream_arn, "requests": requests, "source": source}
         self._call("POST", "/quiet", body, timeout=WRITE_TIMEOUT_S)
 
-    def configure(self, **settings: Any) -> None:
-        """Apply settings, such as ``redact={"Table": ["attribute"]}``."""
-        self._call("POST", "/config", settings)
+    def configure(self, *, redact: Mapping[str, Sequence[str]], owner: str) -> str:
+        """Apply settings before a deploy.
+
+        Args:
+            redact: The attributes that the log masks, by table.
+            owner: Who deploys.
+
+        Returns:
+            The generation: it changes when the engine is started anew, and with each call by
+            others than the ``owner`` that may change what deploys are about
+            (``streamdev.plugins.alterations``).
+        """
+        answer = self._call("POST", "/config", {"redact": redact, "owner": owner})
+        return str(answer["generation"])
 
     def forget(self, uuid: str) -> None:
         """Drop the stored position of the mapping ``uuid``."""

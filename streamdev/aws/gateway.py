@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
-
-import botocore.session
-from botocore.config import Config
 
 from streamdev.aws.endpoints import check_endpoint
 from streamdev.aws.errors import translated
 from streamdev.aws.names import DEFAULT_REGION
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -49,6 +48,9 @@ READ_TIMEOUT_S = 60
 ATTEMPTS = 3
 CONNECTIONS = 32
 
+# Plugins read it as well (``streamdev.plugins.alterations``).
+DEPLOYER_HEADER = "X-Streamdev-Deployer"
+
 
 class Gateway:
     """AWS's API of one engine, by areas whose methods are named by intent.
@@ -72,6 +74,7 @@ class Gateway:
         self.region = region
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
+        self._deployer: str | None = None
 
     @overload
     def client(self, service: Literal["apigateway"]) -> APIGatewayClient: ...
@@ -105,7 +108,9 @@ class Gateway:
         return client
 
     def _make(self, service: str, read_timeout: float, attempts: int) -> Any:
-        return self._session.create_client(
+        from botocore.config import Config
+
+        client = self._session.create_client(
             service,
             region_name=self.region,
             endpoint_url=self.endpoint_url,
@@ -118,13 +123,30 @@ class Gateway:
                 s3={"addressing_style": "path"},
             ),
         )
+        client.meta.events.register("before-call", self._mark)
+        return client
+
+    def _mark(self, params: dict[str, Any], **_: Any) -> None:
+        if self._deployer:
+            params["headers"][DEPLOYER_HEADER] = self._deployer
+
+    @contextmanager
+    def deploying(self, owner: str) -> Iterator[None]:
+        """A block whose calls are the deploy's of ``owner`` (see `Control.configure`)."""
+        self._deployer = owner
+        try:
+            yield
+        finally:
+            self._deployer = None
 
     def errors(self) -> AbstractContextManager[None]:
         """A block whose botocore errors are raised as streamdev's."""
         return translated(self.endpoint_url)
 
     @cached_property
-    def _session(self) -> botocore.session.Session:
+    def _session(self) -> Session:
+        import botocore.session  # 0.2 s, which a command that calls nothing need not wait
+
         # boto3's clients are botocore's; loading boto3 on top costs a command 0.1 s and more.
         session = botocore.session.Session(
             session_vars={

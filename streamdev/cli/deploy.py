@@ -116,14 +116,16 @@ def deploy_project(
         packages = _packages(ctx, info, pipelines, progress)
         notes = [note for package in packages.values() for note in package.notes]
         notes += _other_runtimes(info, pipelines)
-        notes += _redact(ctx, info, pipelines, plan_only=plan_only)
-        plan = _plan(ctx, info, pipelines, packages, replace=replace)
+        notes += _without_plugins(info, pipelines)
         if plan_only:
+            plan = _plan(ctx, info, pipelines, packages, replace=replace)
             progress.clear()
             for change in plan.changes:
                 _tell(ctx, change, planned=True)
         else:
-            _apply(ctx, info, plan, progress, watching=watching)
+            plan = _deploy(
+                ctx, info, pipelines, packages, progress, replace=replace, watching=watching
+            )
     for note in notes:
         ctx.err.print(Text.assemble(("Note: ", "yellow"), note))
     if info is None:
@@ -170,22 +172,55 @@ def _packages(
     return packages
 
 
-def _redact(
-    ctx: Context, info: EngineInfo | None, pipelines: Sequence[Pipeline], *, plan_only: bool
-) -> list[str]:
-    """Tell the engine which attributes its log masks, before any record can pass."""
-    if info is None:
-        return []
-    redacted = {pipeline.table.name: list(pipeline.table.redact) for pipeline in pipelines}
-    if not info.has_plugins:
-        named = sorted(name for name, attributes in redacted.items() if attributes)
-        return [
-            f"redact of {name} masks nothing: the {info.name} engine's log is not streamdev's."
-            for name in named
-        ]
-    if not plan_only:
-        ctx.gateway.control.configure(redact=redacted)
-    return []
+def _without_plugins(info: EngineInfo | None, pipelines: Sequence[Pipeline]) -> Iterator[str]:
+    """A note for each table whose attributes would have to be masked by the plugins."""
+    if info is not None and not info.has_plugins:
+        log = f"the {info.name} engine's log is not streamdev's"
+        for name in sorted({one.table.name for one in pipelines if one.table.redact}):
+            yield f"redact of {name} masks nothing: {log}."
+
+
+def _deploy(
+    ctx: Context,
+    info: EngineInfo | None,
+    pipelines: Sequence[Pipeline],
+    packages: dict[str, Package],
+    progress: TerminalProgress,
+    *,
+    replace: bool,
+    watching: bool,
+) -> Plan:
+    """Plan and apply; what nobody has changed since the last deploy is not looked at again."""
+    from streamdev.deploy.changes import Action
+    from streamdev.deploy.memory import Memory, plan_from_nothing, with_unchanged
+    from streamdev.deploy.plan import Plan
+    from streamdev.deploy.resources import project_id
+
+    memory, unchanged = None, frozenset[str]()
+    owner = project_id(ctx.project.path)
+    whole = len(pipelines) == len(ctx.project.pipelines)
+    wanted = {
+        one.name: plan_from_nothing(ctx.project, one, packages, ctx.gateway.region)
+        for one in pipelines
+    }
+    if info is not None and info.has_plugins:
+        # Before any record can pass, the engine has to know what its log masks.
+        redact = {pipeline.table.name: pipeline.table.redact for pipeline in pipelines}
+        generation = ctx.gateway.control.configure(redact=redact, owner=owner)
+        memory = Memory(ctx.state.deployed, generation)
+        unchanged = memory.unchanged(wanted, whole=whole)
+    changed = [one for one in pipelines if one.name not in unchanged]
+    plan = Plan(())
+    if changed:
+        plan = _plan(ctx, info, changed, packages, replace=replace)
+    plan = with_unchanged(plan, [wanted[name] for name in wanted if name in unchanged])
+    if memory and plan.effective:
+        memory.forget()
+    with ctx.gateway.deploying(owner):
+        _apply(ctx, info, plan, progress, watching=watching)
+    if memory and changed and all(change.action is not Action.LEAVE for change in plan.changes):
+        memory.keep(wanted, whole=whole)
+    return plan
 
 
 def _plan(

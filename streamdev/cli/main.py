@@ -6,7 +6,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from functools import cached_property
 from importlib import import_module
 from inspect import cleandoc
 from types import FrameType
@@ -21,64 +20,67 @@ from streamdev.cli.exit_codes import ExitCode, exit_code_of
 from streamdev.cli.options import common_options
 from streamdev.errors import StreamdevError
 
-# In the order in which help shows their commands.
-_MODULES = (
-    "lifecycle",
-    "status",
-    "deploy",
-    "export",
-    "import_sam",
-    "capacity",
-    "watch",
-    "debug",
-    "items",
-    "load",
-    "request",
-    "ttl",
-    "logs",
-    "why",
-    "filters",
-    "stream",
-    "notifications",
-    "metrics",
-    "invoke",
-    "record",
-    "replay",
-    "chaos",
-    "verify",
-    "dead_letters",
-    "snapshot",
-    "environment",
-    "doctor",
-    "init",
-)
+# Each command and its module, in the order in which help shows them.
+_COMMANDS = {
+    "up": "lifecycle",
+    "down": "lifecycle",
+    "reset": "lifecycle",
+    "status": "status",
+    "deploy": "deploy",
+    "export": "export",
+    "import": "import_sam",
+    "plan-capacity": "capacity",
+    "watch": "watch",
+    "debug": "debug",
+    "put-item": "items",
+    "get-item": "items",
+    "update-item": "items",
+    "delete-item": "items",
+    "scan": "items",
+    "load": "load",
+    "seed": "load",
+    "request": "request",
+    "ttl": "ttl",
+    "logs": "logs",
+    "why": "why",
+    "filter": "filters",
+    "stream": "stream",
+    "notifications": "notifications",
+    "metrics": "metrics",
+    "invoke": "invoke",
+    "record": "record",
+    "replay": "replay",
+    "chaos": "chaos",
+    "verify": "verify",
+    "dlq": "dead_letters",
+    "snapshot": "snapshot",
+    "env": "environment",
+    "doctor": "doctor",
+    "init": "init",
+    "schema": "init",
+}
 
 
 class Commands(click.Group):
-    """The commands of all modules; they are imported when the first one is looked for."""
+    """The commands of all modules; a module is imported when one of its commands is asked for.
 
-    @cached_property
-    def _registered(self) -> dict[str, click.Command]:
-        found: dict[str, click.Command] = {}
-        for name in _MODULES:
-            for command in import_module(f"streamdev.cli.{name}").COMMANDS:
-                command.help = verbatim_examples(command.help)
-                for inner in command.commands.values() if isinstance(command, click.Group) else ():
-                    inner.help = verbatim_examples(inner.help)
-                found[command.name or name] = command
-        return found
+    All of them together cost a command more time than most need for their work.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """All names, in the order of the modules."""
-        return list(self._registered)
+        """All names."""
+        return list(_COMMANDS)
 
-    def get_command(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        cmd_name: str,
-    ) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
-        return self._registered.get(cmd_name)
+        if cmd_name in _COMMANDS and cmd_name not in self.commands:
+            module = import_module(f"streamdev.cli.{_COMMANDS[cmd_name]}")
+            command: click.Command = next(one for one in module.COMMANDS if one.name == cmd_name)
+            command.help = verbatim_examples(command.help)
+            for inner in command.commands.values() if isinstance(command, click.Group) else ():
+                inner.help = verbatim_examples(inner.help)
+            self.add_command(command)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from streamdev.engine import logfile, plugin_folder
+from streamdev.engine.service_index import STATIC_LIBS
 from streamdev.errors import EngineStartError, StreamdevError
 from streamdev.paths import StateDir
 
 
-def prepare(state: StateDir) -> None:
+def prepare(state: StateDir, service_index: Path) -> None:
     """Make what a start needs; data of an earlier engine stays.
+
+    Args:
+        state: The checkout's state folder.
+        service_index: The folder with LocalStack's index (``engine.service_index``).
 
     Raises:
         EngineStartError: The disk is full, or the folder can't be written.
@@ -22,6 +28,7 @@ def prepare(state: StateDir) -> None:
         for folder in (temporary, state.database, state.streams):
             folder.mkdir(parents=True, exist_ok=True)
         state.streams.chmod(0o700)
+        shutil.copytree(service_index, state.localstack / STATIC_LIBS, dirs_exist_ok=True)
         plugin_folder.assemble(state.plugins)
         logfile.put_aside(state.log)
     except OSError as error:

@@ -169,8 +169,10 @@ class HostEngine:
         from streamdev.engine.dynamodb_local import fetch_dynamodb_local, find_java
         from streamdev.engine.environment import engine_environment, handler_runtime
         from streamdev.engine.java_archive import java_classes
+        from streamdev.engine.service_index import service_index
 
         environment = engine_environment(progress)
+        index = service_index(environment, progress)
         dynamodb = fetch_dynamodb_local(progress)
         java = find_java(progress)
         parts = HostParts(
@@ -181,7 +183,7 @@ class HostEngine:
             java_classes=java_classes(dynamodb.jar_dir, java, progress) if java else None,
         )
         progress.step("Starting LocalStack and DynamoDB Local")
-        folders.prepare(self.state)
+        folders.prepare(self.state, index)
         record = EngineRecord(
             engine=self.name,
             engine_id=new_engine_id(self.state.root),

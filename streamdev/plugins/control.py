@@ -10,7 +10,7 @@ from localstack.http import Request, Response, route
 from localstack.services.edge import ROUTER
 
 from streamdev import __version__
-from streamdev.plugins import dynamodb, log, mapping
+from streamdev.plugins import alterations, dynamodb, log, mapping
 from streamdev.plugins.executor import debugging, warm
 from streamdev.plugins.executor.debug_session import Request as DebugRequest
 from streamdev.plugins.mapping import chaos
@@ -101,13 +101,19 @@ class ControlResource:
 
     @route("/_streamdev/config", methods=["POST"])
     def configure(self, request: Request) -> Any:
-        """Apply settings: ``redact`` names attributes to mask in the log, by table."""
+        """Apply settings: ``redact`` names attributes to mask in the log, by table.
+
+        Tells the generation for the ``owner`` of the deploy (``alterations``).
+        """
         settings = request.get_json(silent=True)
         redact = settings.get("redact", {}) if isinstance(settings, dict) else None
         if not isinstance(redact, dict):
             return _json({"error": "Expected an object with an object 'redact'."}, status=400)
         log.set_redaction({table: frozenset(names) for table, names in redact.items()})
-        return {"redact": {table: sorted(names) for table, names in redact.items()}}
+        return {
+            "redact": {table: sorted(names) for table, names in redact.items()},
+            "generation": alterations.generation(str(settings.get("owner"))),
+        }
 
     @route("/_streamdev/functions/<name>/warm", methods=["POST"])
     def warm(self, _request: Request, name: str) -> Any:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+
 from localstack.runtime import hooks
 
 
 @hooks.on_infra_start(priority=100)
 def start() -> None:
     """Put streamdev's parts in place before LocalStack's services load."""
+    # What is loaded now stays; to look through it for garbage again and again takes a sixth of
+    # a start. `preload` turns it on again.
+    gc.disable()
     from streamdev.plugins import (
+        alterations,
         bookkeeping,
         control,
         drain,
@@ -17,10 +23,13 @@ def start() -> None:
         listen,
         log,
         mapping,
+        routing,
     )
     from streamdev.plugins.settings import PluginSettings
 
+    routing.install()
     log.install()
+    alterations.install()
     listen.install()
     dynamodb.install()
     invocations.install()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 
@@ -18,6 +19,15 @@ def install() -> None:
 
 
 def _load() -> None:
+    try:
+        _load_services()
+    finally:
+        # No later collection looks at what is loaded for good, so none makes a record wait.
+        gc.freeze()
+        gc.enable()
+
+
+def _load_services() -> None:
     from localstack.services.plugins import SERVICE_PLUGINS, ServiceDisabled
 
     for name in SERVICES:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -41,9 +42,8 @@ def probe(ctx: Context, what: str, pipeline: str | None) -> None:
 
 @pytest.fixture(autouse=True)
 def with_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered = dict(main.cli._registered)
     probe.help = main.verbatim_examples(probe.help)
-    monkeypatch.setattr(main.cli, "_registered", registered | {"probe": probe})
+    monkeypatch.setitem(main.cli.commands, "probe", probe)
     for name in list(os.environ):
         if name.startswith("STREAMDEV_"):
             monkeypatch.delenv(name)
@@ -176,9 +176,22 @@ def test_examples_in_help_keep_their_lines(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for name, command in main.cli._registered.items():
+    context = click.Context(main.cli)
+    for name in main.cli.list_commands(context):
+        command = main.cli.get_command(context, name)
+        assert command, name
         assert command.help, name
         assert "Example" in command.help, f"{name} shows no example"
+
+
+def test_no_command_of_a_module_is_left_out() -> None:
+    modules = {path.stem for path in Path(main.__file__).parent.glob("*.py")}
+    named = [
+        command.name
+        for module in sorted(modules - {"__main__"})
+        for command in getattr(import_module(f"streamdev.cli.{module}"), "COMMANDS", ())
+    ]
+    assert sorted(named) == sorted(main.cli.list_commands(click.Context(main.cli)))
 
 
 def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:

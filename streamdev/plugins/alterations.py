@@ -1,0 +1,61 @@
+"""How often somebody changed what deploys are about: tables, functions, mappings, queues, APIs...
+
+A deploy that knows that nobody but itself has changed any of it since the last one need not look
+at all of it again (``streamdev.deploy.memory``).
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import Counter
+
+from localstack.aws import handlers
+from localstack.aws.api import RequestContext
+from localstack.aws.chain import HandlerChain
+from localstack.http import Response
+
+DEPLOYER_HEADER = "X-Streamdev-Deployer"
+
+# Whose resources deploys make.
+_SERVICES = frozenset({"apigateway", "dynamodb", "iam", "lambda", "s3", "sns", "sqs"})
+_READS = ("Get", "List", "Describe", "Head", "Scan", "Query", "BatchGet")
+# What only touches items, messages and objects; and a bucket more, as LocalStack makes its own at
+# each deploy. All else counts, also what is not known here.
+_OTHER = frozenset(
+    {
+        *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
+        *("TransactGetItems", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"),
+        *("Invoke", "InvokeAsync", "Publish", "PublishBatch"),
+        *("SendMessage", "SendMessageBatch", "ReceiveMessage", "PurgeQueue"),
+        *("DeleteMessage", "DeleteMessageBatch"),
+        *("ChangeMessageVisibility", "ChangeMessageVisibilityBatch"),
+        *("CreateBucket", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects"),
+    }
+)
+
+_engine = uuid.uuid4().hex
+_lock = threading.Lock()
+_by_owner: Counter[str] = Counter()
+
+
+def install() -> None:
+    """Begin to count; to be called once."""
+    handlers.run_custom_response_handlers.append(_count)
+
+
+def generation(owner: str) -> str:
+    """Another one after each start, and after each change by somebody else than ``owner``."""
+    with _lock:
+        return f"{_engine}-{_by_owner.total() - _by_owner[owner]}"
+
+
+def _count(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
+    # After the call, so that who was told of a generation can see all that led to it.
+    if context.service is None or context.operation is None:
+        return
+    name = context.operation.name
+    if context.service.service_name not in _SERVICES or name.startswith(_READS) or name in _OTHER:
+        return
+    with _lock:
+        _by_owner[context.request.headers.get(DEPLOYER_HEADER, "")] += 1
