@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -17,6 +18,21 @@ WRITE_TIMEOUT_S = 120
 
 # Answered where what is asked for is understood and can't be; the words are for people.
 _CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Where things stand in an engine, for one who deploys.
+
+    Attributes:
+        name: Changes when the engine is started anew, and with each call by others that may
+            change what deploys are about.
+        untouched: Nobody has made anything in this engine yet; only tables may be there, which
+            its database has kept.
+    """
+
+    name: str
+    untouched: bool
 
 
 class Control:
@@ -54,7 +70,7 @@ class Control:
         body = {"stream_arn": stream_arn, "requests": requests, "source": source}
         self._call("POST", "/quiet", body, timeout=WRITE_TIMEOUT_S)
 
-    def configure(self, *, redact: Mapping[str, Sequence[str]], owner: str) -> str:
+    def configure(self, *, redact: Mapping[str, Sequence[str]], owner: str) -> Generation:
         """Apply settings before a deploy.
 
         Args:
@@ -62,12 +78,10 @@ class Control:
             owner: Who deploys.
 
         Returns:
-            The generation: it changes when the engine is started anew, and with each call by
-            others than the ``owner`` that may change what deploys are about
-            (``streamdev.plugins.alterations``).
+            Where things stand for the ``owner`` (``streamdev.plugins.alterations``).
         """
         answer = self._call("POST", "/config", {"redact": redact, "owner": owner})
-        return str(answer["generation"])
+        return Generation(str(answer["generation"]), untouched=bool(answer["untouched"]))
 
     def forget(self, uuid: str) -> None:
         """Drop the stored position of the mapping ``uuid``."""

@@ -192,33 +192,38 @@ def _deploy(
 ) -> Plan:
     """Plan and apply; what nobody has changed since the last deploy is not looked at again."""
     from streamdev.deploy.changes import Action
-    from streamdev.deploy.memory import Memory, plan_from_nothing, with_unchanged
+    from streamdev.deploy.memory import Memory, merged, plan_differing, plan_from_nothing
     from streamdev.deploy.plan import Plan
     from streamdev.deploy.resources import project_id
 
-    memory, unchanged = None, frozenset[str]()
     owner = project_id(ctx.project.path)
     whole = len(pipelines) == len(ctx.project.pipelines)
     wanted = {
         one.name: plan_from_nothing(ctx.project, one, packages, ctx.gateway.region)
         for one in pipelines
     }
+    memory, untouched = None, False
+    plans: dict[str, Plan | None] = dict.fromkeys(wanted)
     if info is not None and info.has_plugins:
         # Before any record can pass, the engine has to know what its log masks.
         redact = {pipeline.table.name: pipeline.table.redact for pipeline in pipelines}
         generation = ctx.gateway.control.configure(redact=redact, owner=owner)
-        memory = Memory(ctx.state.deployed, generation)
-        unchanged = memory.unchanged(wanted, whole=whole)
-    changed = [one for one in pipelines if one.name not in unchanged]
-    plan = Plan(())
-    if changed:
-        plan = _plan(ctx, info, changed, packages, replace=replace)
-    plan = with_unchanged(plan, [wanted[name] for name in wanted if name in unchanged])
+        untouched = generation.untouched
+        memory = Memory(ctx.state.deployed, generation.name)
+        for name, differing in memory.differing(wanted, whole=whole).items():
+            if differing is not None:
+                plans[name] = plan_differing(wanted[name], differing, ctx.gateway)
+    known = [plan for plan in plans.values() if plan]
+    unknown = [one for one in pipelines if plans[one.name] is None]
+    looked_at = Plan(())
+    if unknown:
+        looked_at = _plan(ctx, info, unknown, packages, replace=replace, untouched=untouched)
+    plan = merged(known, looked_at)
     if memory and plan.effective:
         memory.forget()
     with ctx.gateway.deploying(owner):
         _apply(ctx, info, plan, progress, watching=watching)
-    if memory and changed and all(change.action is not Action.LEAVE for change in plan.changes):
+    if memory and all(change.action is not Action.LEAVE for change in plan.changes):
         memory.keep(wanted, whole=whole)
     return plan
 
@@ -230,13 +235,14 @@ def _plan(
     packages: dict[str, Package],
     *,
     replace: bool,
+    untouched: bool = False,
 ) -> Plan:
     from streamdev.deploy.existing import Existing, read_existing
     from streamdev.deploy.plan import make_plan
 
     if info is None:
         return make_plan(ctx.project, pipelines, packages, Existing(), may_replace=replace)
-    existing = read_existing(ctx.project, pipelines, ctx.gateway)
+    existing = read_existing(ctx.project, pipelines, ctx.gateway, tables_only=untouched)
     return make_plan(
         ctx.project,
         pipelines,

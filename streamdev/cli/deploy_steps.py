@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from streamdev.cli.context import Context
-from streamdev.errors import TimedOutError
+from streamdev.errors import StreamdevError, TimedOutError
 from streamdev.paths import user_cache
 
 if TYPE_CHECKING:
@@ -52,6 +53,27 @@ def package_of(ctx: Context, info: EngineInfo | None, function: Function) -> Pac
 
     target = target_of(info, function)
     return build_package(function, target, ctx.state.packages, user_cache(ctx.environ))
+
+
+@contextmanager
+def packaged_meanwhile(ctx: Context) -> Iterator[None]:
+    """Make the packages while the host engine starts; another one says later what runs them.
+
+    What goes wrong here is told when they are asked for (`package_of`).
+    """
+    if ctx.engine.name != "host":
+        yield
+        return
+    thread = threading.Thread(target=_package_all, args=(ctx,), daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+def _package_all(ctx: Context) -> None:
+    with suppress(StreamdevError), deploy_lock(ctx):
+        for pipeline in ctx.project.pipelines.values():
+            package_of(ctx, None, pipeline.function)
 
 
 def target_of(info: EngineInfo | None, function: Function) -> Target:

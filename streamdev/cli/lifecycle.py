@@ -43,6 +43,7 @@ def up(ctx: Context, plan_only: bool, restore: bool) -> None:
       ./dev.py up --port 4567
     """
     from streamdev.cli.deploy import deploy_project
+    from streamdev.cli.deploy_steps import packaged_meanwhile
 
     _ = ctx.project  # what is wrong in it stops here, before anything is started
     saved = _newest_snapshot(ctx) if restore else None
@@ -61,7 +62,8 @@ def up(ctx: Context, plan_only: bool, restore: bool) -> None:
     with TerminalProgress(ctx.err) as progress:
         if choice.by_machine:
             progress.note(f"Engine: {choice.name} ({choice.why}).")
-        info = ctx.engine.start(progress)
+        with packaged_meanwhile(ctx):
+            info = ctx.engine.start(progress)
     try:
         result = deploy_project(ctx, ())
     except KeyboardInterrupt:

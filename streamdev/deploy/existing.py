@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from streamdev.aws import names
@@ -62,8 +62,14 @@ class Existing:
     left_tables: Mapping[str, Tags] = field(default_factory=dict)
 
 
-def read_existing(project: Project, pipelines: Sequence[Pipeline], gateway: Gateway) -> Existing:
-    """Look up what ``pipelines`` declare and, when these are all, what was left behind."""
+def read_existing(
+    project: Project, pipelines: Sequence[Pipeline], gateway: Gateway, *, tables_only: bool = False
+) -> Existing:
+    """Look up what ``pipelines`` declare and, when these are all, what was left behind.
+
+    With ``tables_only`` it is known that nothing else can be there.
+    """
+    owner = project_id(project.path)
     with ThreadPoolExecutor(READERS) as pool:
 
         def lookup(keys: Iterable[K], look: Callable[[K], V | None]) -> dict[K, V]:
@@ -71,8 +77,10 @@ def read_existing(project: Project, pipelines: Sequence[Pipeline], gateway: Gate
             found = zip(keys, pool.map(look, keys), strict=True)
             return {key: value for key, value in found if value is not None}
 
-        mappings = gateway.mappings.all()
-        functions = [pipeline.function.name for pipeline in pipelines]
+        def owned(tags: Tags) -> Tags | None:
+            return tags if tags.get(PROJECT_TAG) == owner else None
+
+        whole = len(pipelines) == len(project.pipelines)
         table_states = lookup(
             (
                 name
@@ -81,34 +89,32 @@ def read_existing(project: Project, pipelines: Sequence[Pipeline], gateway: Gate
             ),
             lambda name: tables.find(gateway, name),
         )
-        rest_apis = gateway.apis.all()
-        left_functions: dict[str, Tags] = {}
-        left_tables: dict[str, Tags] = {}
-        if len(pipelines) == len(project.pipelines):
-            owner = project_id(project.path)
-
-            def owned(tags: Tags) -> Tags | None:
-                return tags if tags.get(PROJECT_TAG) == owner else None
-
-            left_functions = lookup(
-                (name for name in gateway.functions.names() if name not in functions),
-                lambda name: owned(
-                    gateway.functions.tags(names.function_arn(name, gateway.region))
-                ),
-            )
-            left_tables = lookup(
-                (name for name in gateway.tables.names() if name not in project.table_names),
+        found = Existing(
+            tables=table_states,
+            ttls=lookup(table_states, gateway.tables.ttl),
+            left_tables=lookup(
+                (name for name in gateway.tables.names() if name not in project.table_names)
+                if whole
+                else (),
                 lambda name: owned(gateway.tables.tags(names.table_arn(name, gateway.region))),
-            )
+            ),
+        )
+        if tables_only:
+            return found
+        mappings = gateway.mappings.all()
+        rest_apis = gateway.apis.all()
+        functions = [pipeline.function.name for pipeline in pipelines]
+        left_functions = lookup(
+            (name for name in gateway.functions.names() if name not in functions) if whole else (),
+            lambda name: owned(gateway.functions.tags(names.function_arn(name, gateway.region))),
+        )
         api_roles = {apis.role_of_api(pipeline.api.name) for pipeline in pipelines if pipeline.api}
-        owner = project_id(project.path)
         api_roles |= {
             apis.role_of_api(api.name) for api in rest_apis if api.tags.get(PROJECT_TAG) == owner
         }
         function_states = lookup(functions, gateway.functions.find)
-        return Existing(
-            tables=table_states,
-            ttls=lookup(table_states, gateway.tables.ttl),
+        return replace(
+            found,
             functions=function_states,
             aliases=lookup(function_states, lambda name: gateway.versions.find(name, ALIAS)),
             roles=lookup(
@@ -131,5 +137,4 @@ def read_existing(project: Project, pipelines: Sequence[Pipeline], gateway: Gate
             ),
             apis=rest_apis,
             left_functions=left_functions,
-            left_tables=left_tables,
         )

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from streamdev import __version__
+from streamdev.aws.gateway import Gateway
 from streamdev.config.models import Pipeline, Project
+from streamdev.deploy import functions
 from streamdev.deploy.changes import Action, Change
 from streamdev.deploy.existing import Existing
 from streamdev.deploy.package import Package
 from streamdev.deploy.plan import Plan, make_plan
+from streamdev.deploy.resources import ALIAS, FunctionResource
+
+#: A resource's kind and name.
+Key = str
 
 
 class Memory:
@@ -38,20 +44,29 @@ class Memory:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # nothing is remembered
 
-    def unchanged(self, wanted: Mapping[str, Plan], *, whole: bool) -> frozenset[str]:
-        """The pipelines of which everything is as a deploy left it, and as it is ``wanted``.
+    def differing(
+        self, wanted: Mapping[str, Plan], *, whole: bool
+    ) -> dict[str, frozenset[Key] | None]:
+        """Which resources of each pipeline differ from what a deploy left.
 
         Args:
             wanted: `plan_from_nothing` of the pipelines to deploy, by their name.
-            whole: Whether these are all of the project. Then none is unchanged where they have
+            whole: Whether these are all of the project. Then nothing is known where they have
                 other resources than before: what is left over of those has to be looked for.
+
+        Returns:
+            By the pipelines' names; ``None`` where nothing is known.
         """
         if whole and self._kept["names"] != _names(wanted):
-            return frozenset()
-        known = self._kept["pipelines"]
-        return frozenset(
-            name for name, plan in wanted.items() if known.get(name) == _fingerprint(plan)
-        )
+            return dict.fromkeys(wanted)
+        found: dict[str, frozenset[Key] | None] = {}
+        for name, plan in wanted.items():
+            known, now = self._kept["pipelines"].get(name), _fingerprints(plan)
+            if known is None or list(known) != list(now):
+                found[name] = None
+            else:
+                found[name] = frozenset(key for key in now if known[key] != now[key])
+        return found
 
     def forget(self) -> None:
         """Have the next deploy look at everything, unless `keep` is called before it."""
@@ -63,7 +78,7 @@ class Memory:
             self._kept["names"] = _names(wanted)
             self._kept["pipelines"] = {}
         for name, plan in wanted.items():
-            self._kept["pipelines"][name] = _fingerprint(plan)
+            self._kept["pipelines"][name] = _fingerprints(plan)
         part = self._path.with_suffix(".part")
         part.write_text(json.dumps(self._kept), encoding="utf-8")
         part.replace(self._path)
@@ -76,27 +91,43 @@ def plan_from_nothing(
     return make_plan(project, [pipeline], packages, Existing(), region=region)
 
 
-def with_unchanged(plan: Plan, unchanged: Sequence[Plan]) -> Plan:
-    """``plan`` with what need not be looked at, each resource once."""
-    looked_at = {(change.resource.kind, change.resource.name) for change in plan.changes}
-    others: dict[tuple[str, str], Change] = {}
-    for change in (change for one in unchanged for change in one.changes):
-        key = (change.resource.kind, change.resource.name)
-        if key not in looked_at:
-            others[key] = replace(change, action=Action.NOTHING)
-    return Plan((*others.values(), *plan.changes))
+def plan_differing(wanted: Plan, differing: frozenset[Key], gateway: Gateway) -> Plan | None:
+    """The plan of a pipeline whose other resources are as a deploy left them.
+
+    ``None`` where more differs than functions: how these stand can be asked by itself.
+    """
+    changes = []
+    for change in wanted.changes:
+        resource = change.resource
+        if _key(change) not in differing:
+            changes.append(replace(change, action=Action.NOTHING))
+        elif isinstance(resource, FunctionResource):
+            state = gateway.functions.find(resource.name)
+            alias = gateway.versions.find(resource.name, ALIAS) if state else None
+            changes.append(functions.plan(resource, state, alias))
+        else:
+            return None
+    return Plan(tuple(changes))
 
 
-def _names(wanted: Mapping[str, Plan]) -> list[str]:
-    return sorted(
-        {
-            f"{change.resource.kind} {change.resource.name}"
-            for plan in wanted.values()
-            for change in plan.changes
-        }
-    )
+def merged(known: Iterable[Plan], looked_at: Plan) -> Plan:
+    """``looked_at`` with what else the ``known`` ones have, that once."""
+    seen = {_key(change) for change in looked_at.changes}
+    others = {_key(change): change for plan in known for change in plan.changes}
+    kept = (change for key, change in others.items() if key not in seen)
+    return Plan((*kept, *looked_at.changes))
 
 
-def _fingerprint(plan: Plan) -> str:
-    described = repr((__version__, [change.resource for change in plan.changes]))
-    return hashlib.sha256(described.encode()).hexdigest()
+def _key(change: Change) -> Key:
+    return f"{change.resource.kind} {change.resource.name}"
+
+
+def _names(wanted: Mapping[str, Plan]) -> list[Key]:
+    return sorted({_key(change) for plan in wanted.values() for change in plan.changes})
+
+
+def _fingerprints(plan: Plan) -> dict[Key, str]:
+    return {
+        _key(change): hashlib.sha256(repr((__version__, change.resource)).encode()).hexdigest()
+        for change in plan.changes
+    }

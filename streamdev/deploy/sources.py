@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import stat
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import translate
 from pathlib import Path, PurePosixPath
 
 from streamdev.errors import DeployError
@@ -31,8 +32,14 @@ _JUNK_FOLDERS = frozenset(
         ".ipynb_checkpoints",
     }
 )
-_JUNK_FOLDER_PATTERNS = (".*_cache", "*.egg-info")
-_JUNK_FILES = (
+
+
+def _one_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)))
+
+
+_JUNK_FOLDER = _one_of(".*_cache", "*.egg-info")
+_JUNK_FILE = _one_of(
     "*.pyc",
     "*.pyo",
     "*~",
@@ -80,8 +87,8 @@ class SourceFile:
 def is_junk(name: str, *, folder: bool) -> bool:
     """Whether a file or folder of that name has no place in a package."""
     if folder:
-        return name in _JUNK_FOLDERS or any(fnmatch(name, p) for p in _JUNK_FOLDER_PATTERNS)
-    return any(fnmatch(name, pattern) for pattern in _JUNK_FILES)
+        return name in _JUNK_FOLDERS or bool(_JUNK_FOLDER.match(name))
+    return bool(_JUNK_FILE.match(name))
 
 
 def source_files(folder: Path) -> list[SourceFile]:

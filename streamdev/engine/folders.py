@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 from streamdev.engine import logfile, plugin_folder
-from streamdev.engine.service_index import STATIC_LIBS
 from streamdev.errors import EngineStartError, StreamdevError
 from streamdev.paths import StateDir
+
+# Where LocalStack looks for what its own image has built in, below its FILESYSTEM_ROOT.
+STATIC_LIBS = Path("usr", "lib", "localstack")
 
 
 def prepare(state: StateDir, service_index: Path) -> None:

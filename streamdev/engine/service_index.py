@@ -16,10 +16,8 @@ from streamdev.engine import subprocesses
 from streamdev.engine.base import Progress
 from streamdev.engine.cache import make_once
 from streamdev.engine.environment import EngineEnvironment
+from streamdev.engine.folders import STATIC_LIBS
 from streamdev.engine.variables import INHERITED
-
-# Where LocalStack looks, below its FILESYSTEM_ROOT.
-STATIC_LIBS = Path("usr", "lib", "localstack")
 
 
 def service_index(environment: EngineEnvironment, progress: Progress) -> Path:

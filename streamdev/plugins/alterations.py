@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections import Counter
 
+from localstack import config
 from localstack.aws import handlers
 from localstack.aws.api import RequestContext
 from localstack.aws.chain import HandlerChain
@@ -44,10 +45,18 @@ def install() -> None:
     handlers.run_custom_response_handlers.append(_count)
 
 
-def generation(owner: str) -> str:
-    """Another one after each start, and after each change by somebody else than ``owner``."""
+def generation(owner: str) -> dict[str, str | bool]:
+    """Where things stand for ``owner``.
+
+    ``generation`` is another one after each start, and after each change by somebody else than
+    the owner. ``untouched``: nobody has made anything yet since LocalStack was started, which
+    keeps all but tables in memory.
+    """
     with _lock:
-        return f"{_engine}-{_by_owner.total() - _by_owner[owner]}"
+        return {
+            "generation": f"{_engine}-{_by_owner.total() - _by_owner[owner]}",
+            "untouched": not _by_owner and not config.PERSISTENCE,
+        }
 
 
 def _count(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:

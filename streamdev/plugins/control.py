@@ -112,7 +112,7 @@ class ControlResource:
         log.set_redaction({table: frozenset(names) for table, names in redact.items()})
         return {
             "redact": {table: sorted(names) for table, names in redact.items()},
-            "generation": alterations.generation(str(settings.get("owner"))),
+            **alterations.generation(str(settings.get("owner"))),
         }
 
     @route("/_streamdev/functions/<name>/warm", methods=["POST"])

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -60,6 +61,11 @@ class Own:
         found = self.project.gateway.mappings.all()
         return [mapping for mapping in found if mapping.function == self.name]
 
+    def calls(self) -> Counter[str]:
+        """How often each operation was called on the engine so far."""
+        log = "\n".join(self.project.engine_log())
+        return Counter(re.findall(r"localstack.request.aws\s*: AWS (\S+) =>", log))
+
     def put(self, key: str) -> None:
         self.project.gateway.items.put(self.table, {"id": {"S": key}})
 
@@ -93,6 +99,29 @@ def test_a_second_time_nothing_is_touched_and_that_is_said(own: Own) -> None:
     assert {change["action"] for change in again.json()["changes"]} == {"nothing"}
     assert "Nothing to change" in again.stderr
     assert (own.project.gateway.functions.find(own.name), own.mappings(), own.state) == before
+
+
+def test_what_somebody_else_removed_is_made_again(own: Own) -> None:
+    own.deploy()
+    assert own.changes() == UNCHANGED
+    functions = own.project.gateway.functions
+    functions.delete(own.name)
+    eventually(lambda: functions.find(own.name) is None)
+    assert own.changes() == UNCHANGED | {"function": "create"}
+    own.put("1")
+    own.wait_for("first", "1")
+
+
+def test_what_nobody_changed_is_not_asked_for_again(own: Own) -> None:
+    own.deploy()
+    own.deploy()
+    before = own.calls()
+    own.deploy()
+    assert own.calls() == before
+    own.handler("second")
+    own.deploy()
+    asked = own.calls() - before
+    assert {call.partition(".")[0] for call in asked} == {"lambda"}
 
 
 def test_a_plan_touches_nothing(own: Own) -> None:

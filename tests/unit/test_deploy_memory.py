@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from streamdev.config.load import load_project
 from streamdev.config.models import Project
 from streamdev.deploy.changes import Action
-from streamdev.deploy.memory import Memory, plan_from_nothing, with_unchanged
+from streamdev.deploy.memory import Memory, merged, plan_from_nothing
 from streamdev.deploy.package import Package
 from streamdev.deploy.plan import Plan
 
@@ -50,36 +51,44 @@ def kept(project: Project, tmp_path: Path) -> Path:
     return path
 
 
+NOTHING: frozenset[str] = frozenset()
+UNKNOWN = {"one": None, "two": None}
+
+
 def test_nothing_is_known_before_a_deploy(project: Project, tmp_path: Path) -> None:
     memory = Memory(tmp_path / "deployed.json", "generation 1")
-    assert memory.unchanged(wanted(project), whole=True) == frozenset()
+    assert memory.differing(wanted(project), whole=True) == UNKNOWN
 
 
-def test_what_is_as_it_was_need_not_be_looked_at(project: Project, kept: Path) -> None:
+def test_what_is_as_it_was_does_not_differ(project: Project, kept: Path) -> None:
     memory = Memory(kept, "generation 1")
-    assert memory.unchanged(wanted(project), whole=True) == {"one", "two"}
+    assert memory.differing(wanted(project), whole=True) == {"one": NOTHING, "two": NOTHING}
 
 
-def test_once_somebody_changed_something_all_is_looked_at(project: Project, kept: Path) -> None:
-    memory = Memory(kept, "generation 2")
-    assert memory.unchanged(wanted(project), whole=True) == frozenset()
+def test_once_somebody_changed_something_nothing_is_known(project: Project, kept: Path) -> None:
+    assert Memory(kept, "generation 2").differing(wanted(project), whole=True) == UNKNOWN
 
 
-def test_only_the_changed_pipeline_is_looked_at(kept: Path, tmp_path: Path) -> None:
-    memory = Memory(kept, "generation 1")
-    assert memory.unchanged(wanted(project_of(tmp_path, mode="b")), whole=True) == {"one"}
+def test_what_a_pipeline_changes_differs(kept: Path, tmp_path: Path) -> None:
+    found = Memory(kept, "generation 1").differing(
+        wanted(project_of(tmp_path, mode="b")), whole=True
+    )
+    assert found == {"one": NOTHING, "two": frozenset({"function two"})}
 
 
-def test_changed_code_is_a_change(project: Project, kept: Path) -> None:
-    memory = Memory(kept, "generation 1")
-    assert memory.unchanged(wanted(project, "other"), whole=True) == frozenset()
+def test_changed_code_is_a_changed_function(project: Project, kept: Path) -> None:
+    found = Memory(kept, "generation 1").differing(wanted(project, "other"), whole=True)
+    assert found == {
+        "one": frozenset({"function one"}),
+        "two": frozenset({"function two"}),
+    }
 
 
-def test_a_resource_that_is_left_over_is_looked_for(kept: Path, tmp_path: Path) -> None:
+def test_what_may_be_left_over_is_not_known(kept: Path, tmp_path: Path) -> None:
     renamed = wanted(project_of(tmp_path, table="Three"))
-    assert Memory(kept, "generation 1").unchanged(renamed, whole=True) == frozenset()
-    some = {"one": renamed["one"]}
-    assert Memory(kept, "generation 1").unchanged(some, whole=False) == {"one"}
+    assert Memory(kept, "generation 1").differing(renamed, whole=True) == UNKNOWN
+    found = Memory(kept, "generation 1").differing(renamed, whole=False)
+    assert found == {"one": NOTHING, "two": None}
 
 
 def test_a_deploy_of_some_pipelines_keeps_what_is_known_of_others(
@@ -87,12 +96,13 @@ def test_a_deploy_of_some_pipelines_keeps_what_is_known_of_others(
 ) -> None:
     changed = wanted(project_of(tmp_path, mode="b"))
     Memory(kept, "generation 1").keep({"two": changed["two"]}, whole=False)
-    assert Memory(kept, "generation 1").unchanged(changed, whole=True) == {"one", "two"}
+    found = Memory(kept, "generation 1").differing(changed, whole=True)
+    assert found == {"one": NOTHING, "two": NOTHING}
 
 
 def test_what_is_forgotten_is_not_known(project: Project, kept: Path) -> None:
     Memory(kept, "generation 1").forget()
-    assert Memory(kept, "generation 1").unchanged(wanted(project), whole=True) == frozenset()
+    assert Memory(kept, "generation 1").differing(wanted(project), whole=True) == UNKNOWN
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"generation": "generation 1"}'])
@@ -102,16 +112,15 @@ def test_a_file_that_says_nothing_is_no_memory(
     path = tmp_path / "deployed.json"
     path.write_text(content)
     memory = Memory(path, "generation 1")
-    assert memory.unchanged(wanted(project), whole=True) == frozenset()
+    assert memory.differing(wanted(project), whole=True) == UNKNOWN
     memory.keep(wanted(project), whole=True)
-    assert Memory(path, "generation 1").unchanged(wanted(project), whole=True) == {"one", "two"}
+    found = Memory(path, "generation 1").differing(wanted(project), whole=True)
+    assert found == {"one": NOTHING, "two": NOTHING}
 
 
-def test_what_is_not_looked_at_is_listed_once_and_untouched(project: Project) -> None:
+def test_what_is_known_is_put_to_what_was_looked_at(project: Project) -> None:
     plans = wanted(project)
-    both = with_unchanged(plans["two"], [plans["one"], plans["two"]])
-    listed = [(change.resource.kind, change.resource.name) for change in both.changes]
-    assert len(listed) == len(set(listed))
-    actions = {change.resource.name: change.action for change in both.changes}
-    assert actions["One"] is Action.NOTHING
-    assert actions["Two"] is Action.CREATE
+    (mapping,) = (one for one in plans["two"].changes if one.resource.kind == "mapping")
+    renewed = Plan((replace(mapping, action=Action.DELETE), *plans["two"].changes))
+    both = merged([plans["one"], plans["one"], plans["two"]], renewed)
+    assert both.changes == (*plans["one"].changes, *renewed.changes)
