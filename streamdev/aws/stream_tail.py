@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamdev.aws.errors import AwsError
+from streamdev.aws.stream_description import described
 from streamdev.semantics.records import make_record
 
 if TYPE_CHECKING:
@@ -127,13 +128,10 @@ class Tail:
 
     def _discover(self, begin: Start) -> bool:
         """Take up shards that are new, to be read from ``begin``; whether the stream is on."""
-        last: dict[str, Any] = {}
-        while True:
-            with self._gateway.errors():
-                stream = self._gateway.client("dynamodbstreams").describe_stream(
-                    StreamArn=self._arn, **last
-                )["StreamDescription"]
-            for shard in stream.get("Shards", ()):
+        on = False
+        for page in described(self._gateway, self._arn):
+            on = page["StreamStatus"] in ("ENABLED", "ENABLING")
+            for shard in page.get("Shards", ()):
                 name = shard["ShardId"]
                 # From now on: what is closed already gets no more records.
                 past = begin == "LATEST" and "EndingSequenceNumber" in shard.get(
@@ -141,9 +139,7 @@ class Tail:
                 )
                 known = _Shard(name, shard.get("ParentShardId"), begin, done=past)
                 self._shards.setdefault(name, known)
-            if "LastEvaluatedShardId" not in stream:
-                return stream["StreamStatus"] in ("ENABLED", "ENABLING")
-            last = {"ExclusiveStartShardId": stream["LastEvaluatedShardId"]}
+        return on
 
 
 def event_of(raw: Mapping[str, Any], stream_arn: str, region: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from streamdev.aws.errors import AwsError, AwsNotFoundError
+from streamdev.aws.stream_description import described
 from streamdev.aws.stream_tail import Start, Tail, event_of
 
 if TYPE_CHECKING:
@@ -77,20 +78,13 @@ class Streams:
 
     def description(self, stream_arn: str) -> StreamDescription | None:
         """When the stream was made, and its shards, oldest first; ``None`` if it is gone."""
-        client = self._gateway.client("dynamodbstreams")
-        shards: list[str] = []
-        options: dict[str, Any] = {"StreamArn": stream_arn}
-        while True:
-            try:
-                with self._gateway.errors():
-                    told = client.describe_stream(**options)["StreamDescription"]
-            except AwsNotFoundError:
-                return None
-            shards += [shard["ShardId"] for shard in told.get("Shards", ())]
-            if "LastEvaluatedShardId" not in told:
-                # Shard ids begin with the time they were made.
-                return StreamDescription(told.get("CreationRequestDateTime"), tuple(sorted(shards)))
-            options["ExclusiveStartShardId"] = told["LastEvaluatedShardId"]
+        try:
+            pages = list(described(self._gateway, stream_arn))
+        except AwsNotFoundError:
+            return None
+        # Shard ids begin with the time they were made.
+        shards = sorted(shard["ShardId"] for page in pages for shard in page.get("Shards", ()))
+        return StreamDescription(pages[-1].get("CreationRequestDateTime"), tuple(shards))
 
     def read(
         self, stream_arn: str, shard: str, after: str | None = None
@@ -128,25 +122,16 @@ class Streams:
 
     def shard_of(self, stream_arn: str, sequence: str) -> str | None:
         """The shard that holds a sequence number; ``None`` where the stream has none such."""
-        client = self._gateway.client("dynamodbstreams")
-        start: dict[str, str] = {}
         number = int(sequence)
-        while True:
-            try:
-                with self._gateway.errors():
-                    answer = client.describe_stream(StreamArn=stream_arn, **cast(Any, start))
-            except AwsError as error:
-                if error.code in _GONE:
-                    return None
+        try:
+            for page in described(self._gateway, stream_arn):
+                for shard in page.get("Shards", ()):
+                    bounds = shard.get("SequenceNumberRange", {})
+                    last = bounds.get("EndingSequenceNumber")
+                    first = int(bounds.get("StartingSequenceNumber", "0"))
+                    if first <= number and (last is None or number <= int(last)):
+                        return shard["ShardId"]
+        except AwsError as error:
+            if error.code not in _GONE:
                 raise
-            description = answer["StreamDescription"]
-            for shard in description.get("Shards", ()):
-                bounds = shard.get("SequenceNumberRange", {})
-                last = bounds.get("EndingSequenceNumber")
-                first = int(bounds.get("StartingSequenceNumber", "0"))
-                if first <= number and (last is None or number <= int(last)):
-                    return shard["ShardId"]
-            following = description.get("LastEvaluatedShardId")
-            if not following:
-                return None
-            start = {"ExclusiveStartShardId": following}
+        return None

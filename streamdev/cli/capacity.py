@@ -146,7 +146,8 @@ def _show(ctx: Context, pipeline: Pipeline, load: Load, found: Capacity, prices:
     if load.shards is not None:
         rows[2] = ("shards", f"{found.shards:,}", "as given")
     if found.lost_after_s is None:
-        rows.append(("iterator age", f"{found.iterator_age_s:,.3g} s", "while it keeps up"))
+        age = f"{found.iterator_age_s:,.3g} s"
+        rows.append(("iterator age", age, "at most, while it keeps up"))
     for row in rows:
         table.add_row(*row)
     for what, dollars in found.cost.items():

@@ -137,7 +137,12 @@ def _endpoint(ctx: Context, pipeline: Pipeline) -> Endpoint:
             "PutItem, and one with GetItem and {id} in its path."
         )
     gateway = ctx.gateway
-    api = find(pipeline.api.name, project_id(ctx.project.path), gateway.apis.all())
+    existing = gateway.apis.all()
+    api = find(pipeline.api.name, project_id(ctx.project.path), existing)
+    if api is None:
+        # What a stack has made (export) bears no project's mark.
+        named = [one for one in existing if one.name == pipeline.api.name]
+        api = named[0] if len(named) == 1 else None
     if api is None:
         raise NotFoundError(f"There is no api {pipeline.api.name}.", hint="Deploy: ./dev.py deploy")
     base = gateway.apis.url(api.id, pipeline.api.stage)

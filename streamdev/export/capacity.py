@@ -22,7 +22,7 @@ POLLS_A_SECOND = 4
 MAX_PAYLOAD_KB = 6 * 1024
 # AWS, "DynamoDB Streams": records are kept for a day.
 RETENTION_S = 24 * 3600
-# AWS, Pricing Calculator: hours in a month.
+# AWS, "AWS Pricing Calculator" (its assumptions): 730 hours in a month.
 SECONDS_A_MONTH = 730 * 3600
 # AWS, "Lambda quotas": concurrent executions of an account at first.
 ACCOUNT_CONCURRENCY = 1000
@@ -68,7 +68,9 @@ class Capacity:
         concurrency: Invocations at a time, on average; over ``limit`` it falls behind.
         batch: Records in an invocation, on average.
         invocations: A second.
-        iterator_age_s: Seconds from a write to the end of its batch, while it keeps up.
+        iterator_age_s: Seconds from a write until its batch is sent to the function, at most and
+            while it keeps up. AWS, "Types of metrics for Lambda functions": what the metric
+            IteratorAge tells of a batch's last record.
         lost_after_s: Seconds until the first records are too old; ``None``: it keeps up.
         cost: Dollars a month, by what they are for.
     """
@@ -108,11 +110,13 @@ def estimate(pipeline: Pipeline, load: Load, prices: Prices) -> Capacity:
     record_s = load.record_ms / 1000
     busy = concurrency(load.writes, record_s)
     handled = load.writes if busy <= limit else limit / record_s
-    # In a lane, records gather while the mapping waits: for its window, else for the next poll.
-    waiting_s = max(mapping.maximum_batching_window, 1 / POLLS_A_SECOND)
+    # AWS, "Polling and batching streams": in a lane, records gather until its batch is full or its
+    # window is over, at least until the next poll.
+    lane = load.writes / max(limit, 1)
     largest = min(mapping.batch_size, payload_records(pipeline, load.item_kb))
-    gathered = largest if busy > limit else load.writes / max(limit, 1) * waiting_s
-    batch = min(float(largest), max(1.0, gathered))
+    waiting_s = max(1 / POLLS_A_SECOND, min(mapping.maximum_batching_window, largest / lane))
+    gathered = max(1.0, lane * waiting_s)
+    batch = float(largest) if busy > limit else min(float(largest), gathered)
     invocations = handled / batch
     return Capacity(
         shards=shards,
@@ -121,10 +125,11 @@ def estimate(pipeline: Pipeline, load: Load, prices: Prices) -> Capacity:
         concurrency=busy,
         batch=batch,
         invocations=invocations,
-        iterator_age_s=waiting_s + batch * record_s,
+        # Those that came just before it may be handled first.
+        iterator_age_s=waiting_s + gathered * record_s,
         lost_after_s=None if busy <= limit else _kept_s(pipeline) / (1 - handled / load.writes),
         cost={
-            "DynamoDB writes": units * SECONDS_A_MONTH / 1e6 * prices.million_write_units,
+            "DynamoDB writes": write_cost(units * SECONDS_A_MONTH, prices),
             **lambda_cost(
                 invocations * SECONDS_A_MONTH, batch * record_s, function.memory_size, prices
             ),
@@ -141,6 +146,11 @@ def _kept_s(pipeline: Pipeline) -> int:
 def write_units(writes: float, item_kb: float) -> float:
     """Write units a second (AWS, "DynamoDB read and write operations": one for each KB begun)."""
     return writes * math.ceil(item_kb)
+
+
+def write_cost(units: float, prices: Prices) -> float:
+    """AWS, "Pricing for On-Demand Capacity" (DynamoDB): by write request unit."""
+    return units / 1e6 * prices.million_write_units
 
 
 def shards_for(units: float) -> int:

@@ -18,8 +18,9 @@ from ruamel.yaml.scalarstring import (
     LiteralScalarString,
     SingleQuotedScalarString,
 )
+from ruamel.yaml.tag import Tag
 
-from streamdev.export.values import Block, Commented, GetAtt, Ref, Sub
+from streamdev.export.values import Block, Call, Commented, GetAtt, Ref, Sub
 
 INDENT = 2
 
@@ -63,6 +64,8 @@ class _Nodes:
                 return TaggedScalar(f"{value.name}.{value.attribute}", style=None, tag="!GetAtt")
             case Sub():
                 return TaggedScalar(value.text, style=_style(value.text), tag="!Sub")
+            case Call():
+                return self._call(value, indent)
             case Block():
                 return _block(value.text)
             case str():
@@ -85,6 +88,12 @@ class _Nodes:
                 self._told.add(comment)
                 made.yaml_set_comment_before_after_key(key, before=comment, indent=indent)
             made[_text(key)] = self.of(value, indent + INDENT)
+        return made
+
+    def _call(self, call: Call, indent: int) -> CommentedSeq:
+        made = CommentedSeq(self.of(one, indent) for one in call.arguments)
+        made.yaml_set_ctag(Tag(suffix=f"!{call.name}"))
+        made.fa.set_flow_style()
         return made
 
     def _list(self, values: Sequence[Any], indent: int) -> CommentedSeq:

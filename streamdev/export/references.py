@@ -1,10 +1,11 @@
-"""What an exported file says where a local deploy has an ARN, and logical ids of templates."""
+"""What exported files say where a local deploy has an ARN, and what they call resources."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from streamdev.aws import names
@@ -81,27 +82,40 @@ def _resources(pipelines: list[Pipeline], region: str) -> Iterator[tuple[str, st
         yield _KINDS[service], name, destination_arn(service, name, region)
 
 
-class LogicalIds:
-    """The name of each resource within the template: letters and digits, told from its own name."""
+class UniqueNames(ABC):
+    """What each resource is called within the exported files, told from its own name."""
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[str, str], str] = {}
+        self._found: dict[tuple[str, str], str] = {}
 
     def of(self, kind: str, name: str) -> str:
-        """``("Queue", "profile-updates")`` → ``ProfileUpdatesQueue``; always the same."""
-        if (kind, name) not in self._ids:
-            self._ids[kind, name] = self._new(kind, name)
-        return self._ids[kind, name]
+        """One resource's; always the same, and with a number where it would be another's."""
+        if (kind, name) not in self._found:
+            taken = set(self._taken(kind, self._found))
+            candidates = (self._numbered(kind, name, number) for number in count(1))
+            self._found[kind, name] = next(one for one in candidates if one not in taken)
+        return self._found[kind, name]
 
-    def _new(self, kind: str, name: str) -> str:
+    @abstractmethod
+    def _numbered(self, kind: str, name: str, number: int) -> str:
+        """The name; from 2 on with the number in it."""
+
+    @abstractmethod
+    def _taken(self, kind: str, found: Mapping[tuple[str, str], str]) -> Iterable[str]:
+        """Which of the names that were ``found`` a resource of this kind can't have."""
+
+
+class LogicalIds(UniqueNames):
+    """A template's logical ids: letters and digits, ``ProfileUpdatesQueue``; one for all kinds."""
+
+    def _numbered(self, kind: str, name: str, number: int) -> str:
         parts = re.split(r"[^A-Za-z0-9]+", name)
         stem = "".join(part[:1].upper() + part[1:] for part in parts)[:_LONGEST]
-        stem = stem.removesuffix(kind)
-        taken, number, found = set(self._ids.values()), 1, stem + kind
-        while found in taken:
-            number += 1
-            found = f"{stem}{number}{kind}"
-        return found
+        return f"{stem.removesuffix(kind)}{number if number > 1 else ''}{kind}"
+
+    def _taken(self, kind: str, found: Mapping[tuple[str, str], str]) -> Iterable[str]:
+        del kind
+        return found.values()
 
 
 class References(ArnReferences):

@@ -11,7 +11,7 @@ from streamdev.aws.names import DEFAULT_REGION
 from streamdev.config.models import Pipeline, Project
 from streamdev.deploy import topics
 from streamdev.errors import InvalidInputError
-from streamdev.export import limits, sam_api, sam_function, sam_storage
+from streamdev.export import limits, sam_alarms, sam_api, sam_function, sam_storage
 from streamdev.export.document import render
 from streamdev.export.files import Export, made_from
 from streamdev.export.references import NAME_SUFFIX, References
@@ -52,6 +52,7 @@ def _template(pipelines: Sequence[Pipeline], folder: Path) -> Commented:
             "Transform": "AWS::Serverless-2016-10-31",
             "Description": f"Tables whose changes start functions: {_listed(pipelines)}.",
             "Parameters": dict(_parameters(pipelines, references)),
+            "Conditions": sam_alarms.CONDITIONS,
             "Resources": _resources(pipelines, references, folder),
             "Outputs": dict(_outputs(pipelines, references)),
         }
@@ -88,6 +89,7 @@ def _parameters(
             "Description": "How long CloudWatch keeps what functions log.",
         },
     )
+    yield from sam_alarms.PARAMETERS.items()
     for pipeline in pipelines:
         if pipeline.api is not None:
             yield from sam_api.stage_parameters(pipeline.api, references)
@@ -116,6 +118,7 @@ def _of(
     yield from sam_function.function(pipeline, references, DEFAULT_REGION, folder)
     if pipeline.api is not None:
         yield from sam_api.api(pipeline, pipeline.api, references, DEFAULT_REGION)
+    yield from sam_alarms.alarms(pipeline, references)
 
 
 def _outputs(

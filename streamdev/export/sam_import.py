@@ -41,7 +41,7 @@ _OTHERWISE_READ = {
     *("ProvisionedConcurrencyConfig", "Stream", "FilterCriteria", "FunctionResponseTypes"),
     *("DestinationConfig", "TableName", "AttributeDefinitions", "KeySchema", "PrimaryKey"),
     *("GlobalSecondaryIndexes", "LocalSecondaryIndexes", "StreamSpecification", "BillingMode"),
-    "TimeToLiveSpecification",
+    *("TimeToLiveSpecification", "QueueName", "TopicName", "BucketName"),
 }
 _READ = {*_SETTINGS, *_MAPPING, *_OTHERWISE_READ}
 
@@ -107,6 +107,8 @@ class _Reader:
         for logical_id, resource in self._template.resources.items():
             if resource["Type"] == _FUNCTION:
                 self._function(logical_id)
+        for other in self._template.other_globals:
+            self._leave(f"Globals.{other}")
         for logical_id, resource in self._template.resources.items():
             if logical_id not in self._used:
                 self._leave(f"{logical_id} ({resource['Type']})")
@@ -115,6 +117,16 @@ class _Reader:
         line = f"{what}: {why}" if why else what
         if line not in self.made.left_out:
             self.made.left_out.append(line)
+
+    def _use(self, logical_id: str) -> Mapping[str, Any]:
+        """Take a resource up and name what of it is left out; its properties."""
+        own = self._template.properties(logical_id)
+        if logical_id not in self._used:
+            self._used.add(logical_id)
+            self._unread(logical_id, own)
+            if "Condition" in self._template.resources[logical_id]:
+                self._leave(f"{logical_id}.Condition", "here it is there always")
+        return own
 
     def _function(self, logical_id: str) -> None:
         own = self._template.properties(logical_id)
@@ -125,8 +137,8 @@ class _Reader:
         }
         if not events:
             return
-        self._used.add(logical_id)
         if (obstacle := self._obstacle(own, next(iter(events.values())))) is not None:
+            self._used.add(logical_id)
             self._leave(f"{logical_id} ({_FUNCTION})", obstacle)
             return
         first, *others = events
@@ -145,7 +157,7 @@ class _Reader:
         warm = self._optional(own, "ProvisionedConcurrencyConfig", logical_id)
         if warm is not None:
             function["provisioned-concurrency"] = warm["ProvisionedConcurrentExecutions"]
-        self._unread(logical_id, own)
+        self._use(logical_id)
         self._unread("Globals.Function", everywhere)
         event = events[first]["Properties"]
         pipeline = self.made.pipelines[name] = {
@@ -207,14 +219,11 @@ class _Reader:
         if not isinstance(found, Reference) or found.logical_id not in self._template.resources:
             return None
         kind = self._template.resources[found.logical_id]["Type"]
-        self._used.add(found.logical_id)
+        self._use(found.logical_id)
         return {_DESTINATIONS[kind]: self._template.name(found.logical_id)}
 
     def _table(self, logical_id: str) -> dict[str, Any]:
-        own = self._template.properties(logical_id)
-        if logical_id not in self._used:
-            self._unread(logical_id, own)
-        self._used.add(logical_id)
+        own = self._use(logical_id)
         found = {key: self._template.value(own, key) for key in own if key in _READ}
         types = {
             one["AttributeName"]: one["AttributeType"]
@@ -256,7 +265,7 @@ class _Reader:
                         table["environment-variable"] = name
                         pipeline.setdefault("tables", []).append(table)
                 case "AWS::SNS::Topic":
-                    self._used.add(value.logical_id)
+                    self._use(value.logical_id)
                     topic = {"name": self._template.name(value.logical_id)}
                     topic["environment-variable"] = name
                     pipeline.setdefault("topics", []).append(topic)

@@ -99,6 +99,11 @@ class Template:
         found: Mapping[str, Any] = (self._tree.get("Globals") or {}).get("Function") or {}
         return found
 
+    @property
+    def other_globals(self) -> list[str]:
+        """The other sections of ``Globals``, which no function has anything from."""
+        return [section for section in self._tree.get("Globals") or {} if section != "Function"]
+
     def properties(self, logical_id: str) -> Mapping[str, Any]:
         """A resource's properties, as they stand there."""
         found: Mapping[str, Any] = self.resources[logical_id].get("Properties") or {}

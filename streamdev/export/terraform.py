@@ -11,7 +11,9 @@ from streamdev.aws.names import DEFAULT_REGION
 from streamdev.config.models import Pipeline, Project
 from streamdev.deploy import topics
 from streamdev.export import (
+    alarms,
     limits,
+    terraform_alarms,
     terraform_api,
     terraform_function,
     terraform_storage,
@@ -79,6 +81,7 @@ def _of(
     yield from terraform_function.function(pipeline, addresses, DEFAULT_REGION, folder)
     if pipeline.api is not None:
         yield from terraform_api.api(pipeline, pipeline.api, addresses, DEFAULT_REGION, folder)
+    yield from terraform_alarms.alarms(pipeline, addresses)
 
 
 def _variables(pipelines: Sequence[Pipeline], addresses: Addresses) -> Iterator[Block]:
@@ -107,6 +110,15 @@ def _variables(pipelines: Sequence[Pipeline], addresses: Addresses) -> Iterator[
         True,
         "Whether tables, and buckets with something in them, are kept from being deleted.",
     )
+    topic = terraform_alarms.ALARM_TOPIC
+    yield _variable(
+        topic,
+        "string",
+        "",
+        alarms.TOPIC_DESCRIPTION,
+        f'can(regex("^(arn:[^:]+:sns:.+)?$", var.{topic}))',
+        "AWS takes the ARN of an SNS topic.",
+    )
     for pipeline in pipelines:
         if pipeline.api is not None:
             yield from terraform_api.stage_variables(pipeline.api, addresses)
@@ -126,9 +138,9 @@ def _outputs_of(pipeline: Pipeline, addresses: Addresses) -> Iterator[Block]:
     labels = addresses.labels
     for name in (pipeline.table.name, *(table.name for table in pipeline.tables)):
         yield _output(addresses, "Table", name, "name")
-    label = labels.of("Function", pipeline.function.name)
-    value = Expression(f"aws_lambda_function.{label}.function_name")
-    yield block("output", f"{label}_function_name", value=value)
+    function = pipeline.function.name
+    value = addresses.attribute("Function", function, "function_name")
+    yield block("output", f"{labels.of('Function', function)}_function_name", value=value)
     for service, name in topics.destinations([pipeline]):
         match service:
             case "sqs":

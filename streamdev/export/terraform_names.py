@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from streamdev.config.models import Pipeline
 from streamdev.export.hcl import Block, Expression, Joined
-from streamdev.export.references import ArnReferences
+from streamdev.export.references import ArnReferences, UniqueNames
 
 #: The variable whose value ends every name.
 NAME_SUFFIX = "name_suffix"
@@ -18,6 +18,7 @@ NAME_SUFFIX = "name_suffix"
 #: Terraform's type of each kind of resource that others refer to.
 TYPES = {
     "Table": "aws_dynamodb_table",
+    "Function": "aws_lambda_function",
     "LogGroup": "aws_cloudwatch_log_group",
     "Queue": "aws_sqs_queue",
     "Topic": "aws_sns_topic",
@@ -58,29 +59,18 @@ def attribute(block: Block, name: str) -> Expression:
     return Expression(f"{address}.{name}")
 
 
-class Labels:
-    """The label of each resource within the files: snake case, told from its own name."""
+class Labels(UniqueNames):
+    """Resources' labels: snake case, ``profile_updates``; each is the only one of its kind."""
 
-    def __init__(self) -> None:
-        self._labels: dict[tuple[str, str], str] = {}
-
-    def of(self, kind: str, name: str) -> str:
-        """``("Queue", "profile-updates")`` → ``profile_updates``; one of its kind."""
-        if (kind, name) not in self._labels:
-            self._labels[kind, name] = self._new(kind, name)
-        return self._labels[kind, name]
-
-    def _new(self, kind: str, name: str) -> str:
+    def _numbered(self, kind: str, name: str, number: int) -> str:
         stem = snake_case(name) or kind.lower()
         stem = stem.removesuffix(f"_{kind.lower()}")
         if stem[0].isdigit():
             stem = f"_{stem}"
-        taken = {label for (other, _), label in self._labels.items() if other == kind}
-        number, found = 1, stem
-        while found in taken:
-            number += 1
-            found = f"{stem}_{number}"
-        return found
+        return stem if number == 1 else f"{stem}_{number}"
+
+    def _taken(self, kind: str, found: Mapping[tuple[str, str], str]) -> Iterable[str]:
+        return (label for (other, _), label in found.items() if other == kind)
 
 
 class Addresses(ArnReferences):

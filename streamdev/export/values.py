@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,14 @@ class Sub:
     """``!Sub``: text with ``${...}`` in it."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """Another intrinsic function with its arguments: ``!If [Told, [...], ...]``."""
+
+    name: str
+    arguments: Sequence[Any]
 
 
 @dataclass(frozen=True)

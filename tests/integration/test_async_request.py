@@ -150,11 +150,11 @@ def test_a_request_over_400_kb_is_told_so(requests: Requests) -> None:
     assert requests.stored(requests.accepted("x" * 400_000))["request"] == {"S": "x" * 400_000}
 
 
-def test_the_command_shows_a_requests_life(project: Project) -> None:
-    done = project.run("request", '{"dish": "stew"}', "--wait", "--json").json()
+def test_the_command_shows_a_requests_life(deployed: Deployed) -> None:
+    done = deployed.run("request", '{"dish": "stew"}', "--wait", "--json").json()
     assert (done[0]["status_code"], done[0].get("state")) == (202, None)
     assert done[-1]["state"] == "done"
-    failed = project.run("request", '{"fail": "burnt"}', "--wait", check=False)
+    failed = deployed.run("request", '{"fail": "burnt"}', "--wait", check=False)
     assert failed.exit_code == ExitCode.FAILED
     assert "burnt" in failed.stdout
 

@@ -55,12 +55,18 @@ def test_a_stack_is_what_deploy_would_make(
         why for change in changes if change["kind"] == "function" for why in change["reasons"]
     ]
     assert all(why.startswith(ALLOWED) for why in reasons), reasons
+    alarms = deployed.project.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    watched = {(a["MetricName"], *(d["Value"] for d in a["Dimensions"])) for a in alarms}
     gateway = deployed.project.gateway
     for pipeline in load_project(project.root / deployed.config).pipelines.values():
         function = gateway.functions.find(pipeline.function.name)
         assert function is not None
         wanted = execution_policy(pipeline, gateway.region)
         assert policies(deployed, function.settings.role) == [wanted]
+        assert ("IteratorAge", pipeline.function.name) in watched
+        failure = pipeline.mapping.on_failure
+        if failure is not None and failure.sqs is not None:
+            assert ("ApproximateNumberOfMessagesVisible", failure.sqs) in watched
 
 
 def test_templates_pass_cfn_lint_without_warnings(tmp_path: Path) -> None:

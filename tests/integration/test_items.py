@@ -360,7 +360,7 @@ def test_progress_is_shown_at_a_terminal(observed: Observed) -> None:
 def test_an_interrupted_file_says_how_far_it_came(observed: Observed) -> None:
     name = write_lines(observed, unique("cut"), 50_000)
     exit_code, shown = observed.at_a_terminal(
-        "put-item", "-p", "profiles", "--file", name, interrupt_at="━".encode()
+        "put-item", "-p", "profiles", "--file", name, interrupt_at="━"
     )
     assert exit_code == ExitCode.INTERRUPTED
     assert re.search(r"Interrupted at line [\d,]+: [\d,]+ items are written", shown)

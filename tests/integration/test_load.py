@@ -93,7 +93,7 @@ def test_a_file_is_loaded_at_a_rate_and_refused_lines_are_named(observed: Observ
     code, shown = observed.at_a_terminal(*load)
     assert code == ExitCode.FAILED
     assert re.search(r"\d+ items, \d+/s, \d+ s left", shown)
-    code, shown = observed.at_a_terminal(*load[:-1], "1", interrupt_at=b"left")
+    code, shown = observed.at_a_terminal(*load[:-1], "1", interrupt_at="left")
     assert code == ExitCode.INTERRUPTED
     assert re.search(r"Interrupted: \d+ items are written", shown)
     assert "Traceback" not in shown

@@ -224,7 +224,7 @@ def test_an_interrupted_load_says_how_far_it_came_and_can_be_done_again(
         writer.table(profiles, [("id", "S")], items)
         writer.end()
 
-    code, shown = observed.at_a_terminal("snapshot", "load", observed.mark, interrupt_at=b" left")
+    code, shown = observed.at_a_terminal("snapshot", "load", observed.mark, interrupt_at=" left")
 
     assert code == ExitCode.INTERRUPTED, shown
     assert "Not done: at least " in shown.replace("\r\n", " ")

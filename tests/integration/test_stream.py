@@ -70,7 +70,7 @@ def test_following_shows_what_is_written_next_and_nothing_older(observed: Observ
         latest.send_signal(signal.SIGINT)
         assert latest.wait(30) == ExitCode.INTERRUPTED
         assert latest.stderr.read().strip() == "Interrupted."
-        _, shown = observed.at_a_terminal(*follow[:-2], interrupt_at=b"end with Ctrl-C")
+        _, shown = observed.at_a_terminal(*follow[:-2], interrupt_at="end with Ctrl-C")
         assert "Traceback" not in shown
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import signal
-import struct
-import subprocess
-import termios
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tests.support.project import COMMAND, Project, Result, unique
+from tests.support.project import Project, Result, unique
+from tests.support.terminal import at_a_terminal
 
 HANDLER = """\
 import time
@@ -102,31 +95,13 @@ class Observed:
         """What the table holds, as boto3 gives it."""
         return self.project.gateway.items.get(f"{self.mark}-{pipeline}", key)
 
-    def at_a_terminal(self, *args: str, interrupt_at: bytes | None = None) -> tuple[int, str]:
+    def at_a_terminal(self, *args: str, interrupt_at: str | None = None) -> tuple[int, str]:
         """Run a command at a terminal of 60 columns; its exit code and all that was shown.
 
         Args:
             args: The command.
             interrupt_at: Send Ctrl-C's signal as soon as this was shown.
         """
-        leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
-        environ = {k: v for k, v in self.project.environ.items() if k != "NO_COLOR"}
-        with subprocess.Popen(
-            [*COMMAND, *args, "--config", self.config],
-            cwd=self.project.root,
-            env=environ | {"TERM": "xterm-256color"},
-            stdin=subprocess.DEVNULL,
-            stdout=follower,
-            stderr=follower,
-        ) as process:
-            os.close(follower)
-            shown = b""
-            with suppress(OSError):  # how Linux tells that the other end was closed
-                while chunk := os.read(leader, 4096):
-                    shown += chunk
-                    if interrupt_at is not None and interrupt_at in shown:
-                        process.send_signal(signal.SIGINT)
-                        interrupt_at = None
-            os.close(leader)
-            return process.wait(timeout=60), shown.decode("utf-8", "replace")
+        steps = [] if interrupt_at is None else [(interrupt_at, None)]
+        args = (*args, "--config", self.config)
+        return at_a_terminal(self.project, *args, steps=steps, columns=60)

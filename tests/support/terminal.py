@@ -21,11 +21,15 @@ Step = tuple[str, Callable[[], object] | None]
 
 
 def at_a_terminal(
-    project: Project, *args: str, steps: Sequence[Step], timeout: float = 180
+    project: Project,
+    *args: str,
+    steps: Sequence[Step] = (),
+    columns: int = 120,
+    timeout: float = 180,
 ) -> tuple[int, str]:
-    """Run a command at a terminal of 120 columns; its exit code and all that was shown."""
+    """Run a command at a terminal; its exit code and all that was shown."""
     leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environ = {k: v for k, v in project.environ.items() if k != "NO_COLOR"}
     deadline = time.monotonic() + timeout
     with subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.main import run
 from streamdev.export.capacity import (
-    Prices,
     concurrency,
     lambda_cost,
     load_prices,
     shards_for,
+    write_cost,
     write_units,
 )
 
@@ -61,22 +62,37 @@ def test_concurrency_of_understanding_lambda_function_scaling(
 
 
 @pytest.mark.parametrize(
-    ("millions", "seconds", "memory", "compute", "requests"),
-    [(3, 1, 512, 18.34, 0.40), (30, 0.2, 128, 5.83, 5.80)],
+    ("millions", "seconds", "memory", "free_tier", "compute", "requests"),
+    [
+        (3, 0.12, 1536, True, 2.33, 0.40),  # mobile application backend
+        (7.44, 2, 1024, False, 248.00, 1.49),  # enriching streaming telemetry
+        (6, 0.28, 4096, True, 105.33, 1.00),  # performing ML on customer support tickets
+    ],
 )
 def test_charges_of_aws_lambda_pricing(
-    millions: float, seconds: float, memory: int, compute: float, requests: float
+    millions: float, seconds: float, memory: int, free_tier: bool, compute: float, requests: float
 ) -> None:
-    """The page's first two examples; they take off a free tier of 400,000 GB-s and 1M requests."""
-    prices = Prices("", "", 0.00001667, 0.20, 0)
+    """The page's three examples; two take off its free tier of 400,000 GB-s and 1M requests."""
+    prices = load_prices()
     cost = lambda_cost(millions * 1e6, seconds, memory, prices)
-    assert round(cost["Lambda compute"] - 400_000 * prices.gb_second, 2) == compute
-    assert round(cost["Lambda requests"] - 0.20, 2) == requests
+    free = lambda_cost(1e6, 0.4, 1024, prices) if free_tier else dict.fromkeys(cost, 0.0)
+    charged = {what: round(cost[what] - free[what], 2) for what in cost}
+    assert charged == {"Lambda requests": requests, "Lambda compute": compute}
+
+
+def test_charges_of_dynamodbs_pricing_for_on_demand_capacity() -> None:
+    """The page's example had $1.25 a million in it, until the price was halved in November 2024."""
+    prices = load_prices()
+    units = write_units(42_177_000, 1)
+    before = replace(prices, million_write_units=2 * prices.million_write_units)
+    assert round(write_cost(units, before), 2) == 52.72
 
 
 def test_write_units_of_dynamodb_read_and_write_operations() -> None:
-    assert write_units(1, 2) == 2  # an item of 2 KB requires 2 write request units
-    assert write_units(1, 0.3) == 1
+    assert write_units(1, 2) == 2  # "if your item size is 2 KB, you require 2 write units"
+    assert write_units(1, 0.5) == write_units(1, 1) == 1  # 500 bytes as much as 1 KB
+    assert write_units(1, 3) == 3
+    # A partition takes 1,000 a second ("Designing partition keys").
     assert [shards_for(units) for units in (0.5, 1000, 1001)] == [1, 1, 2]
 
 
@@ -98,7 +114,8 @@ def test_a_stream_that_keeps_up(tmp_path: Path) -> None:
     )
     assert (found["write_units"], found["shards"], found["limit"]) == (300, 1, 1)
     assert (found["concurrency"], found["batch"], found["invocations"]) == (0.5, 50, 2)
-    assert found["iterator_age_s"] == pytest.approx(2.25)
+    # 50 records are there after half a second, and those before them take a quarter.
+    assert found["iterator_age_s"] == pytest.approx(0.75)
     assert found["lost_after_s"] is None
     month = 730 * 3600
     prices = load_prices()
@@ -107,6 +124,18 @@ def test_a_stream_that_keeps_up(tmp_path: Path) -> None:
         "Lambda requests": pytest.approx(2 * month / 1e6 * prices.million_requests),
         "Lambda compute": pytest.approx(0.5 * month * 0.5 * prices.gb_second),
     }
+
+
+def test_iterator_age_is_what_records_wait_until_their_batch_is_sent(tmp_path: Path) -> None:
+    # Ten records gather between two polls, and are handled one by one.
+    found = planned(tmp_path, "--writes", "40", "--duration", "12", mapping="batch-size = 1\n")
+    assert (found["batch"], found["invocations"]) == (1, 40)
+    assert found["iterator_age_s"] == pytest.approx(0.25 + 10 * 0.012)
+    # A window that no full batch ends is waited for to its end.
+    window = "maximum-batching-window = 2\n"
+    found = planned(tmp_path, "--writes", "2", "--duration", "100", mapping=window)
+    assert (found["batch"], found["invocations"]) == (4, 0.5)
+    assert found["iterator_age_s"] == pytest.approx(2 + 4 * 0.1)
 
 
 def test_a_stream_that_falls_behind_loses_records(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ for tag, name in (("!Ref", "Ref"), ("!Sub", "Fn::Sub"), ("!GetAtt", "Fn::GetAtt"
     Tagged.add_constructor(
         tag, lambda loader, node, name=name: {name: loader.construct_scalar(node)}
     )
+for name in ("If", "Not", "Equals"):
+    Tagged.add_constructor(
+        f"!{name}",
+        lambda loader, node, name=name: {f"Fn::{name}": loader.construct_sequence(node, deep=True)},
+    )
 
 
 def read(text: str) -> Any:
@@ -123,6 +128,34 @@ def test_everything_a_pipeline_can_have_is_in_the_template(tmp_path: Path) -> No
         ],
     }
     assert "000000000000" not in json.dumps(made)
+
+
+def test_alarms_are_on_what_falls_behind_and_on_dead_letters(tmp_path: Path) -> None:
+    more = 'maximum-record-age = 600\non-failure = { sqs = "failed" }\n'
+    made = exported(project(tmp_path, PIPELINE + more))
+    assert made["Conditions"] == {
+        "AlarmsAreTold": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}]}
+    }
+    alarms = {
+        key: one["Properties"]
+        for key, one in made["Resources"].items()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    watched = {key: (one["MetricName"], one["Dimensions"]) for key, one in alarms.items()}
+    assert watched == {
+        "OneIteratorAgeAlarm": (
+            "IteratorAge",
+            [{"Name": "FunctionName", "Value": {"Ref": "OneFunction"}}],
+        ),
+        "FailedDeadLettersAlarm": (
+            "ApproximateNumberOfMessagesVisible",
+            [{"Name": "QueueName", "Value": {"Fn::GetAtt": "FailedQueue.QueueName"}}],
+        ),
+    }
+    # Half of what a record has before it is too old; an hour where that is a day.
+    assert alarms["OneIteratorAgeAlarm"]["Threshold"] == 300_000
+    told = {"Fn::If": ["AlarmsAreTold", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    assert [one["AlarmActions"] for one in alarms.values()] == [told, told]
 
 
 def test_names_that_look_alike_keep_apart(tmp_path: Path) -> None:

@@ -162,6 +162,19 @@ def test_everything_a_pipeline_can_have_is_in_the_files(tmp_path: Path) -> None:
     allowed = made.of("resource", "aws_sqs_queue_policy", "all_seen")["policy"]
     assert '"aws:SourceArn" = [aws_sns_topic.all_told.arn]' in allowed
 
+    alarms = made.resources("aws_cloudwatch_metric_alarm")
+    watched = {label: (one["dimensions"], one["threshold"]) for label, one in alarms.items()}
+    assert watched == {
+        f"{name}_iterator_age": (
+            {"FunctionName": f"${{aws_lambda_function.{name}.function_name}}"},
+            threshold,
+        )
+        for name, threshold in (("all", 300_000), ("all_2", 3_600_000))
+    }
+    assert alarms["all_iterator_age"]["alarm_actions"] == (
+        '${var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]}'
+    )
+
     policy = made.of("resource", "aws_iam_role_policy", "all")["policy"]
     for resource in (
         'Resource = "${aws_dynamodb_table.all.arn}/stream/*"',
@@ -345,7 +358,12 @@ def test_variables_refuse_what_aws_would(tmp_path: Path) -> None:
     alone.mkdir()
     shutil.copy(root / "terraform" / "variables.tf", alone)
     assert call(alone, "plan", "-var", "name_suffix=-staging").returncode == 0
-    for refused in ("name_suffix=Staging", "log_retention_in_days=2", f"name_suffix=-{'x' * 16}"):
+    for refused in (
+        "name_suffix=Staging",
+        f"name_suffix=-{'x' * 16}",
+        "log_retention_in_days=2",
+        "alarm_topic_arn=arn:aws:sqs:us-east-1:123456789012:queue",
+    ):
         done = call(alone, "plan", "-no-color", "-var", refused)
         assert (done.returncode, "Invalid value for variable" in done.stderr) == (1, True), done
 

@@ -20,6 +20,7 @@ TEMPLATE = """\
 Transform: AWS::Serverless-2016-10-31
 Globals:
   Function: {Runtime: python3.13, Timeout: 9, Layers: [!Ref Extra]}
+  Api: {TracingEnabled: true}
 Parameters:
   Stage: {Type: String, Default: dev}
   Size: {Type: Number, Default: 25}
@@ -27,6 +28,7 @@ Parameters:
 Resources:
   Orders:
     Type: AWS::DynamoDB::Table
+    Condition: Prod
     Properties:
       TableName: !Sub "orders-${Stage}"
       BillingMode: PAY_PER_REQUEST
@@ -35,8 +37,10 @@ Resources:
       KeySchema: [{AttributeName: id, KeyType: HASH}]
       StreamSpecification: {StreamViewType: NEW_IMAGE}
   Seen: {Type: AWS::Serverless::SimpleTable}
-  Failed: {Type: AWS::SQS::Queue}
-  Told: {Type: AWS::SNS::Topic, Properties: {TopicName: !Join ["-", [told, !Ref Stage]]}}
+  Failed: {Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: 1209600}}
+  Told:
+    Type: AWS::SNS::Topic
+    Properties: {KmsMasterKeyId: alias/aws/sns, TopicName: !Join ["-", [told, !Ref Stage]]}
   Ship:
     Type: AWS::Serverless::Function
     Properties:
@@ -127,7 +131,10 @@ def test_a_template_becomes_pipelines_and_the_rest_is_named(tmp_path: Path) -> N
 
     assert sorted(said["left_out"]) == sorted(
         [
+            "Failed.MessageRetentionPeriod",
+            "Globals.Api",
             "Globals.Function.Layers",
+            "Orders.Condition: here it is there always",
             "Orders.SSESpecification",
             "Plain (AWS::Serverless::Function)",
             "Ship.Environment.QUEUE: it is Failed's",
@@ -135,6 +142,7 @@ def test_a_template_becomes_pipelines_and_the_rest_is_named(tmp_path: Path) -> N
             f"Ship.Events.Changes.MaximumRetryAttempts: {at('!If')}: If is not resolved here",
             "Ship.Events.Daily",
             "Ship.Policies",
+            "Told.KmsMasterKeyId",
         ]
     )
     assert all(one in err for one in said["left_out"])

@@ -181,7 +181,7 @@ def test_the_repositorys_functions_are_allowed_exactly_what_they_use() -> None:
         return found
 
     read = {"DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"}
-    write_log = {"CreateLogGroup", "CreateLogStream", "PutLogEvents"}
+    write_log = {"CreateLogStream", "PutLogEvents"}
     log = f"arn:aws:logs:{ACCOUNT}:log-group:/aws/lambda"
     assert allowed("async-request") == {
         "ReadStream": (read, {"Restaurant/stream/*"}),

@@ -138,7 +138,7 @@ resource "aws_iam_role_policy" "user_profile" {
       {
         Sid      = "WriteLog"
         Effect   = "Allow"
-        Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.user_profile.arn}:*"
       },
       {
@@ -268,6 +268,47 @@ resource "aws_lambda_event_source_mapping" "user_profile" {
   }
 }
 
+resource "aws_cloudwatch_metric_alarm" "user_profile_iterator_age" {
+  alarm_name        = "user-profile-iterator-age${var.name_suffix}"
+  alarm_description = "user-profile is behind its stream, and loses records that become too old."
+  namespace         = "AWS/Lambda"
+  metric_name       = "IteratorAge"
+
+  dimensions = {
+    FunctionName = aws_lambda_function.user_profile.function_name
+  }
+
+  statistic          = "Maximum"
+  period             = 60
+  evaluation_periods = 5
+
+  # Milliseconds.
+  threshold = 3600000
+
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "profile_updates_failed_dead_letters" {
+  alarm_name        = "profile-updates-failed-dead-letters${var.name_suffix}"
+  alarm_description = "profile-updates-failed has letters. Their records stay in the stream for a day."
+  namespace         = "AWS/SQS"
+  metric_name       = "ApproximateNumberOfMessagesVisible"
+
+  dimensions = {
+    QueueName = aws_sqs_queue.profile_updates_failed.name
+  }
+
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
+}
+
 # Pipeline async-request
 resource "aws_dynamodb_table" "restaurant" {
   name                        = "Restaurant${var.name_suffix}"
@@ -326,7 +367,7 @@ resource "aws_iam_role_policy" "async_request" {
       {
         Sid      = "WriteLog"
         Effect   = "Allow"
-        Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "${aws_cloudwatch_log_group.async_request.arn}:*"
       },
       {
@@ -554,4 +595,23 @@ resource "aws_api_gateway_stage" "async_request" {
   variables = {
     table = aws_dynamodb_table.restaurant.name
   }
+}
+
+resource "aws_cloudwatch_metric_alarm" "async_request_iterator_age" {
+  alarm_name        = "async-request-iterator-age${var.name_suffix}"
+  alarm_description = "async-request is behind its stream, and loses records that become too old."
+  namespace         = "AWS/Lambda"
+  metric_name       = "IteratorAge"
+
+  dimensions = {
+    FunctionName = aws_lambda_function.async_request.function_name
+  }
+
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 5
+  threshold           = 3600000
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
 }

@@ -29,6 +29,17 @@ variable "keep_data" {
   description = "Whether tables, and buckets with something in them, are kept from being deleted."
 }
 
+variable "alarm_topic_arn" {
+  type        = string
+  default     = ""
+  description = "The SNS topic that alarms are told to. Without one CloudWatch only shows them."
+
+  validation {
+    condition     = can(regex("^(arn:[^:]+:sns:.+)?$", var.alarm_topic_arn))
+    error_message = "AWS takes the ARN of an SNS topic."
+  }
+}
+
 variable "async_request_stage" {
   type        = string
   default     = "dev"

@@ -15,7 +15,10 @@ from pathlib import Path
 
 LOG = logging.getLogger(__name__)
 
-# ``us`` holds the stream records; its rows' own order is that of SequenceNumber.
+# ``us`` holds the stream records; its rows' own order is that of SequenceNumber. Databases.java
+# makes the same indexes, when DynamoDB Local opens a database: before its first call, and also in
+# memory, where nobody else can. It can't be the only place: the DynamoDB Local of LocalStack's own
+# image runs without that class. Nor can this be: it comes after the first call, and to files only.
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS streamdev_us_stream ON us(StreamID)",
     "CREATE INDEX IF NOT EXISTS streamdev_us_shard ON us(ShardID)",

@@ -13,8 +13,9 @@ from streamdev.plugins.mapping.flow import Flow
 from streamdev.plugins.mapping.giveup import GivenUp
 from streamdev.plugins.mapping.invoker import Answer, NotReachedError
 from streamdev.plugins.mapping.report import CALL_FAILED, OK, Report
+from streamdev.plugins.mapping.retries import Retries, span
 from streamdev.semantics.batching import Batcher
-from streamdev.semantics.delivery import Delivery, Finished, GiveUp, Invoke, Retry, Wait
+from streamdev.semantics.delivery import Delivery, Finished, GiveUp, Invoke, Wait
 from streamdev.semantics.outcome import error_in_words
 from streamdev.semantics.payload import build_payload
 from streamdev.semantics.records import Record
@@ -56,7 +57,7 @@ class Lane:
         self._report = report
         self._batcher = Batcher(settings.batch_size, settings.batching_window)
         self._changed = threading.Condition()
-        self._retry: dict[str, Any] | None = None
+        self._retries = Retries(report)
         self._delivery: Delivery | None = None
         self.broken = False
         self._stopping = False
@@ -89,8 +90,8 @@ class Lane:
             "shard": self._flow.shard.id,
             "waiting": len(self._batcher),
             "due": self._batcher.due(),
-            "batch": _span(batch) if batch else None,
-            "retry": self._retry,
+            "batch": span(batch) if batch else None,
+            "retry": self._retries.current,
         }
 
     @property
@@ -107,7 +108,7 @@ class Lane:
     def retry_now(self) -> None:
         """Cut a wait before a retry short: the function was changed."""
         with self._changed:
-            self._hurry = self._retry is not None
+            self._hurry = self._retries.current is not None
             self._changed.notify_all()
         self._invoker.hurry()
 
@@ -186,7 +187,9 @@ class Lane:
             else:
                 answer, result, window = self._invoke(step, window, final=final)
                 if answer is None:
-                    self._not_reached(delivery, step, result.reason)
+                    self._report.result(CALL_FAILED)
+                    wait = delivery.not_reached(time.time())
+                    self._retries.not_reached(step, wait, result.reason)
                     continue
                 last, error = answer, (answer.payload if result.kind == "failed" else None)
                 self._conclude(delivery, answer, result, None if final else window)
@@ -226,7 +229,7 @@ class Lane:
         now = time.time()
         if result.kind == "ok":
             done = delivery.succeeded()
-            self._retry = None
+            self._retries.over()
             # Told before the records are done: who sees no backlog sees the counts of all.
             self._report.count(handled=len(done))
             self._report.result(OK)
@@ -240,48 +243,10 @@ class Lane:
         if retry.done:
             self._report.count(handled=len(retry.done))
             self._flow.done(retry.done, window)
-        self._tell(retry, answer, result)
-
-    def _tell(self, retry: Retry, answer: Answer, result: BatchResult) -> None:
-        if retry.right:
-            self._report.emit(
-                "mapping.bisect",
-                table=self._report.table,
-                request_id=answer.request_id,
-                count=len(retry.left) + len(retry.right),
-                left=len(retry.left),
-                right=len(retry.right),
-            )
-        elif not retry.last:
-            reason = result.reason or f"failed from {result.checkpoint} on"
-            self._tell_retry(retry.left, answer.request_id, retry.attempt, retry.wait, reason)
-
-    def _not_reached(self, delivery: Delivery, step: Invoke, reason: str) -> None:
-        wait = delivery.not_reached(time.time())
-        self._report.result(CALL_FAILED)
-        self._tell_retry(step.records, None, step.attempt, wait, reason)
-
-    def _tell_retry(
-        self, records: Records, request_id: str | None, attempt: int, wait: float, reason: str
-    ) -> None:
-        self._retry = {
-            "attempt": attempt,
-            "next": time.time() + wait,
-            "reason": reason,
-            **_span(records),
-        }
-        self._report.emit(
-            "mapping.retry",
-            table=self._report.table,
-            request_id=request_id,
-            attempt=attempt,
-            wait_ms=round(wait * 1000),
-            reason=reason,
-            count=len(records),
-        )
+        self._retries.failed(retry, answer.request_id, result)
 
     def _give_up(self, step: GiveUp, last: Answer | None, error: Any) -> None:
-        self._retry = None
+        self._retries.over()
         if step.records:
             self._given_up.take(self._flow.shard.id, step, last, error)
             self._report.count(failed=len(step.records))
@@ -293,8 +258,3 @@ class Lane:
             if self._hurry:
                 self._hurry = False
                 delivery.retry_now()
-
-
-def _span(records: Records) -> dict[str, Any]:
-    ends = (records[0].sequence, records[-1].sequence) if records else (None, None)
-    return {"first": ends[0], "last": ends[1], "count": len(records)}

@@ -1,4 +1,4 @@
-"""One event source mapping at work: reads its stream and feeds the lanes.
+"""One event source mapping at work: its states, and the thread that has its stream read.
 
 Takes the place of LocalStack's ``EsmWorker``: the provider makes one for each mapping and a new
 one for each update, and calls ``create``, ``stop``, ``delete`` and ``stop_for_shutdown``.
@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from streamdev.plugins.dynamodb.client import DynamoDbApiError, DynamoDbUnavailableError
-from streamdev.plugins.mapping.chaos import ChaoticInvoker
-from streamdev.plugins.mapping.flow import Flow
 from streamdev.plugins.mapping.giveup import GivenUp
 from streamdev.plugins.mapping.invoker import Invoker
 from streamdev.plugins.mapping.lane import Lane
 from streamdev.plugins.mapping.loop_watch import LoopWatch
-from streamdev.plugins.mapping.positions import Position, Positions
+from streamdev.plugins.mapping.positions import Positions
+from streamdev.plugins.mapping.reader import Reader
 from streamdev.plugins.mapping.report import STREAM_GONE, USER_ACTION, Report
-from streamdev.plugins.mapping.stream import Stream, StreamGoneError, TrimmedError
+from streamdev.plugins.mapping.stream import Stream, StreamGoneError
 from streamdev.semantics.filters import Filters
-from streamdev.semantics.log import now
 from streamdev.semantics.settings import MappingSettings
 
 LOG = logging.getLogger(__name__)
@@ -34,7 +31,7 @@ AFTER_TROUBLE = 1.0
 
 
 class MappingWorker:
-    """Reads, filters and delivers the records of one mapping.
+    """Has the records of one mapping read, filtered and delivered while it is enabled.
 
     Args:
         configuration: The mapping, as LocalStack's store holds it.
@@ -75,12 +72,17 @@ class MappingWorker:
         self.current_state = "Creating"
         self.state_transition_reason = USER_ACTION
         self.function_arn: str = configuration["FunctionArn"]
-        self.flows: dict[str, Flow] = {}
-        self._settings = settings
-        self._filters = filters
-        self._invoker = invoker
-        self._given_up = given_up
-        self._loops = loops
+        self._reader = Reader(
+            stream,
+            positions,
+            settings=settings,
+            filters=filters,
+            invoker=invoker,
+            given_up=given_up,
+            loops=loops,
+            report=report,
+            nudge=self.nudge,
+        )
         self._predecessor = predecessor
         self._on_end = on_end
         self._wake = threading.Event()
@@ -136,12 +138,12 @@ class MappingWorker:
     @property
     def lanes(self) -> list[Lane]:
         """All lanes of all shards being read."""
-        return [lane for flow in list(self.flows.values()) for lane in flow.lanes]
+        return self._reader.lanes
 
     @property
     def backlog(self) -> int:
         """Records read and not done."""
-        return sum(flow.backlog for flow in list(self.flows.values()))
+        return self._reader.backlog
 
     def _end(self) -> None:
         self._stopping.set()
@@ -153,19 +155,9 @@ class MappingWorker:
 
     def _try_find_start(self) -> None:
         try:
-            self._find_start()
+            self._reader.find_start()
         except (StreamGoneError, DynamoDbApiError, DynamoDbUnavailableError) as error:
             LOG.warning("no position in %s yet: %s", self.stream.arn, error)
-
-    def _find_start(self) -> None:
-        """``LATEST`` means from now on: write down where now is before the API answers."""
-        if self.positions or self._settings.starting_position != "LATEST":
-            return
-        for shard in self.stream.shards(fresh=True):
-            if shard.closed:
-                self.positions.set(shard.id, Position(closed=True))
-            else:
-                self.positions.set(shard.id, Position(self.stream.end_of(shard)))
 
     def _run(self) -> None:
         if self._predecessor is not None:
@@ -185,7 +177,7 @@ class MappingWorker:
                 self._read_until_stopped()
             finally:
                 self.stream.unsubscribe(self.nudge)
-                self._end_flows()
+                self._reader.end()
         else:
             self._stopping.wait()
         if self._deleting:
@@ -200,9 +192,7 @@ class MappingWorker:
             self._wake.clear()
             wait = LOOK_AGAIN
             try:
-                self._begin_flows()
-                progress = [self._read(flow) for flow in list(self.flows.values())]
-                if any(progress):
+                if self._reader.read():
                     continue
             except StreamGoneError as error:
                 LOG.debug("%s: %s", self.stream.arn, error)
@@ -213,88 +203,7 @@ class MappingWorker:
             except Exception:
                 # A mapping that stopped without a word would be worse than one that goes on.
                 LOG.exception("trouble with mapping %s; it begins anew", self.uuid)
-                self._end_flows()
+                self._reader.end()
                 wait = AFTER_TROUBLE
             if not self._stopping.is_set():
                 self._wake.wait(wait)
-
-    def _begin_flows(self) -> None:
-        """Begin with each shard whose parent is done."""
-        if not self.flows:
-            self._find_start()
-        shards = self.stream.shards()
-        known = {shard.id for shard in shards}
-        for gone in self.positions.all().keys() - known:
-            self.positions.drop_shard(gone)
-        for shard in shards:
-            if shard.id in self.flows or self._is_done(shard.id):
-                continue
-            if shard.parent is not None and not self._is_done(shard.parent):
-                continue
-            loops = self._loops(shard.id)
-            flow = Flow(shard, self.positions, self._filters, self.report, loops, self.nudge)
-            # A window's state belongs to the shard, so its batches come one after the other.
-            windowed = self._settings.tumbling_window > 0
-            count = 1 if windowed else self._settings.parallelization
-            lanes = tuple(
-                Lane(
-                    flow,
-                    self._settings,
-                    self.stream.arn,
-                    ChaoticInvoker(self._invoker, self.report, lane, windowed=windowed),
-                    self._given_up,
-                    self.report,
-                )
-                for lane in range(count)
-            )
-            flow.begin(lanes, self._settings.batch_size)
-            self.flows[shard.id] = flow
-            for lane in lanes:
-                lane.start()
-
-    def _is_done(self, shard: str) -> bool:
-        position = self.positions.get(shard)
-        return position is not None and position.closed
-
-    def _read(self, flow: Flow) -> bool:
-        """Read one page of a shard; tell whether there was anything to do."""
-        if flow.ended:
-            if flow.drained:
-                flow.close()
-                self._end_flow(flow)
-                self.stream.shards(fresh=True)
-            return flow.drained
-        if broken := [lane for lane in flow.lanes if lane.broken]:
-            LOG.warning("%d lanes of mapping %s broke; it begins anew", len(broken), self.uuid)
-            self._end_flow(flow)
-            return True
-        if not flow.has_room():
-            return False
-        began, began_at = time.monotonic(), now()
-        try:
-            page = self.stream.read(flow.shard.id, flow.read_to)
-        except TrimmedError:
-            self.report.trimmed(flow.shard.id, flow.read_to)
-            flow.read_to = None
-            page = self.stream.read(flow.shard.id, None)
-        if page.records:
-            flow.accept(page.records)
-        else:
-            flow.reached_end(began, began_at)
-            if page.ended:
-                flow.end()
-        return bool(page.records) or page.ended
-
-    def _end_flows(self) -> None:
-        for lane in self.lanes:
-            lane.stop()
-        for flow in list(self.flows.values()):
-            self._end_flow(flow)
-
-    def _end_flow(self, flow: Flow) -> None:
-        for lane in flow.lanes:
-            lane.stop()
-        for lane in flow.lanes:
-            lane.join()
-        if self.flows.pop(flow.shard.id, None) is not None:
-            flow.loops.close()
