@@ -10,18 +10,26 @@ import io
 import json
 import statistics
 import time
-import urllib.request
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import Any
 
+from scripts.bench.at_once import Answer, most_at_once, put_at_once
 from scripts.bench.report import Report, percentile
 from scripts.bench.subjects import Streamdev, SubjectError
 from scripts.bench.work import client
+from streamdev.aws.gateway import Gateway
 
 TABLE = "Restaurant"
 FUNCTION = "bench-api"
-AT_A_TIME = 20
+DIRECT, BY_FUNCTION = "straight into the table", "by a function"
+#: Each environment of a function is a process of its own here: 500 are more than a machine holds.
+ENVIRONMENTS = 20
+#: What a client is told that finds no environment free: Lambda's own 429, or what API Gateway
+#: makes of it.
+REFUSALS = (429, 500, 502, 503, 504)
+_PATIENCE = 600.0
+_PAUSE = 0.25
 
 _HANDLER = """
 import json, os
@@ -36,36 +44,55 @@ def lambda_handler(event, context):
 
 
 def measure(subject: Streamdev, report: Report, count: int) -> None:
-    """Send ``count`` requests each way, ``AT_A_TIME`` at a time, to a subject that runs.
+    """Send ``count`` requests each way, all at once, to a subject that runs.
 
-    The answers' times are reported, with a column each way.
+    The answers' times are reported, with a column each way. The function has ``ENVIRONMENTS``
+    environments, warm ones; a request that finds none free is refused, and sent again by its
+    client a tenth of a second later, while its time goes on.
+
+    Raises:
+        SubjectError: A request was not accepted, or they were not all under way at once.
     """
-    what = f"202 answer, {count} requests, {AT_A_TIME} at a time"
+    what = f"202 answer, {count} requests at once"
     what += "" if subject.engine == "host" else f", {subject.engine}"
-    direct = f"{subject.endpoint}/_aws/execute-api/async-request/dev/requests"
-    by_function = _function_behind_an_api(subject.endpoint)
-    for name, url in (("straight into the table", direct), ("by a function", by_function)):
-        _send(url, AT_A_TIME * 2)  # environments start, caches fill
-        taken = _send(url, count)
+    ways = {
+        DIRECT: f"{subject.endpoint}/_aws/execute-api/async-request/dev/requests",
+        BY_FUNCTION: _function_behind_an_api(subject.endpoint),
+    }
+    names = list(ways) if report.round % 2 == 0 else list(reversed(ways))
+    for name in names:
+        for _ in range(2):  # environments start, caches fill
+            _accepted(ways[name], ENVIRONMENTS)
+        _wait_until_handled(subject.endpoint)
+        answers = _accepted(ways[name], count)
+        if (together := most_at_once(answers)) < count:
+            raise SubjectError(f"only {together} of {count} requests were under way at once")
+        taken = [answer.took for answer in answers]
         report.add(what, "ms", name, [statistics.median(taken)])
         report.add(f"{what}, p99", "ms", name, [percentile(taken, 99)])
+        refused = sum(answer.refused for answer in answers)
+        report.add(f"{what}, refused and sent again", "times", name, [refused])
 
 
-def _send(url: str, count: int) -> list[float]:
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return list(pool.map(lambda n: _one(url, n), range(count)))
+def _accepted(url: str, count: int) -> list[Answer]:
+    bodies = [json.dumps({"number": number, "dish": "soup"}).encode() for number in range(count)]
+    try:
+        answers = put_at_once(url, bodies, refusals=REFUSALS, timeout=_PATIENCE)
+    except (OSError, HTTPException) as error:
+        raise SubjectError(f"a request was lost: {error}") from error
+    if others := {answer.status for answer in answers} - {202}:
+        raise SubjectError(f"{url} answered {sorted(others)}")
+    return answers
 
 
-def _one(url: str, number: int) -> float:
-    body = json.dumps({"number": number, "dish": "soup"}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="PUT")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    start = time.monotonic()
-    with opener.open(request, timeout=120) as response:
-        response.read()
-        if response.status != 202:
-            raise SubjectError(f"{url} answered {response.status}")
-    return (time.monotonic() - start) * 1000
+def _wait_until_handled(endpoint: str) -> None:
+    """What one way has put into the table does not take the other's time."""
+    control = Gateway(endpoint).control
+    end = time.monotonic() + _PATIENCE
+    while any(mapping["backlog"] for mapping in control.mappings()):
+        if time.monotonic() > end:
+            raise SubjectError(f"requests are not handled within {_PATIENCE:g} s")
+        time.sleep(_PAUSE)
 
 
 def _function_behind_an_api(endpoint: str) -> str:
@@ -84,6 +111,9 @@ def _function_behind_an_api(endpoint: str) -> str:
         Timeout=60,
     )["FunctionArn"]
     lambda_.get_waiter("function_active_v2").wait(FunctionName=FUNCTION, WaiterConfig={"Delay": 1})
+    lambda_.put_function_concurrency(
+        FunctionName=FUNCTION, ReservedConcurrentExecutions=ENVIRONMENTS
+    )
     rest: str = api.create_rest_api(name=FUNCTION)["id"]
     root = api.get_resources(restApiId=rest)["items"][0]["id"]
     where: dict[str, Any] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
 import time
@@ -20,13 +19,12 @@ from streamdev.cli.following import Following, ended_by_ctrl_c, how_it_ended
 from streamdev.cli.options import common_options, complete_pipelines
 from streamdev.engine.base import require
 from streamdev.errors import EngineNotRunningError, InvalidInputError, NotFoundError
-from streamdev.semantics.chaos import DEEDS, ChaosSettings, Deed
+from streamdev.semantics.chaos import DEEDS, ChaosSettings, Deed, share
 
 #: How often the engine is told that the command still runs; it gives up after 15 s.
 _RENEW_S = 3.0
 _DEFAULT_SHARE = 0.1
 _SEEDS = 1_000_000
-_A_SHARE = re.compile(r"\d+(\.\d+)?%?|\.\d+")
 
 
 def _share(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
@@ -37,12 +35,10 @@ def _share(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
     """
     if value is None:
         return None
-    share = 2.0
-    if _A_SHARE.fullmatch(value):
-        share = float(value.rstrip("%")) / (100 if value.endswith("%") else 1)
-    if share > 1:
-        raise click.BadParameter(f"{value!r} is no share. Write 20% or 0.2; 100% is all batches.")
-    return share
+    try:
+        return share(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}. Write 20% or 0.2; 100% is all batches.") from error
 
 
 @click.command()

@@ -11,7 +11,7 @@ from pathlib import Path
 from streamdev.engine.base import DEFAULT_PORT, HOST, MARK
 from streamdev.engine.ports import DEBUG_PORTS, is_free
 from streamdev.engine.record import checkout_mark
-from streamdev.engine.variables import common_variables, loop_variables, mapping_variables
+from streamdev.engine.variables import common_variables, wished_variables
 from streamdev.errors import EngineStartError, InvalidInputError
 from streamdev.paths import StateDir
 
@@ -179,13 +179,12 @@ def container_variables(
         engine_id: The engine's mark.
         region: The region of its DynamoDB and of the dummy AWS configuration.
         executor: How handlers run.
-        environ: The user's environment; ``STREAMDEV_MAPPING`` and
-            ``STREAMDEV_LOOP_LIMIT`` are taken from it.
+        environ: The user's environment; what ``wished_variables`` reads is taken from it.
 
     Raises:
-        InvalidInputError: ``STREAMDEV_MAPPING`` or ``STREAMDEV_LOOP_LIMIT`` has no meaning.
+        InvalidInputError: One of those has no meaning.
     """
-    variables = common_variables() | mapping_variables(environ) | loop_variables(environ)
+    variables = common_variables() | wished_variables(environ)
     if executor == "docker":
         variables["LAMBDA_RUNTIME_EXECUTOR"] = "docker"
     return variables | {

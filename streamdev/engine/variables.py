@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from streamdev.engine.base import HOST, MARK
 from streamdev.errors import InvalidInputError
 from streamdev.paths import StateDir
+from streamdev.semantics.chaos import share
 
 if TYPE_CHECKING:
     from streamdev.engine.java_archive import JavaClasses
@@ -70,6 +71,15 @@ def common_variables() -> dict[str, str]:
     }
 
 
+def wished_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the user's ``STREAMDEV_...`` variables wish of the engine, whichever it is.
+
+    Raises:
+        InvalidInputError: One of them has no meaning.
+    """
+    return mapping_variables(environ) | loop_variables(environ) | throttle_variables(environ)
+
+
 def mapping_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Whose event source mappings run, and how often LocalStack's own look for something.
 
@@ -110,6 +120,26 @@ def loop_variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {"STREAMDEV_LOOP_LIMIT": value} if value else {}
 
 
+def throttle_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """How many reads and writes of items are throttled: ``STREAMDEV_DYNAMODB_THROTTLE``, a share.
+
+    LocalStack refuses so many with ``ProvisionedThroughputExceededException`` (its module
+    ``services.dynamodb.v2.provider``, ``should_throttle``).
+
+    Raises:
+        InvalidInputError: It is no share.
+    """
+    value = environ.get("STREAMDEV_DYNAMODB_THROTTLE")
+    if not value:
+        return {}
+    try:
+        return {"DYNAMODB_ERROR_PROBABILITY": f"{share(value):g}"}
+    except ValueError as error:
+        raise InvalidInputError(
+            f"STREAMDEV_DYNAMODB_THROTTLE: {error}.", hint="Set it to 20% or 0.2, or unset it."
+        ) from error
+
+
 def host_variables(
     state: StateDir,
     parts: HostParts,
@@ -127,11 +157,11 @@ def host_variables(
         port: Where it is to listen, on 127.0.0.1.
         engine_id: The mark of all its processes.
         region: The region of its DynamoDB and of the dummy AWS configuration.
-        environ: The user's environment; only ``INHERITED``, ``LC_*``, ``STREAMDEV_MAPPING``
-            and ``STREAMDEV_LOOP_LIMIT`` are taken from it.
+        environ: The user's environment; only ``INHERITED``, ``LC_*`` and what
+            ``wished_variables`` reads are taken from it.
 
     Raises:
-        InvalidInputError: ``STREAMDEV_MAPPING`` or ``STREAMDEV_LOOP_LIMIT`` has no meaning.
+        InvalidInputError: One of the latter has no meaning.
     """
     nowhere = str(state.localstack / "no-aws-configuration")
     inherited = {
@@ -139,8 +169,7 @@ def host_variables(
         for name, value in environ.items()
         if name in INHERITED or name.startswith("LC_")
     }
-    variables = inherited | common_variables() | mapping_variables(environ)
-    variables |= loop_variables(environ)
+    variables = inherited | common_variables() | wished_variables(environ)
     variables |= {
         # Nothing between the engine's own parts goes through a proxy.
         "NO_PROXY": _no_proxy(environ),

@@ -11,6 +11,7 @@ it is what happens. Another order within an item is not; it takes ``within_keys`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +21,8 @@ from streamdev.semantics.records import Record
 
 Deed = Literal["fail", "delay", "throttle", "duplicate", "reorder", "split"]
 DEEDS: tuple[Deed, ...] = get_args(Deed)
+
+_A_SHARE = re.compile(r"\d+(\.\d+)?%?|\.\d+")
 
 #: What a retry's reason begins with where chaos is the reason.
 REASON = "chaos: "
@@ -152,6 +155,19 @@ class Decisions:
 
     def _roll(self, *place: object) -> float:
         return roll(self.settings.seed, self._lane, *place)
+
+
+def share(text: str) -> float:
+    """The share that ``20%`` or ``0.2`` means, 0 to 1.
+
+    Raises:
+        ValueError: It is neither, or over 100%.
+    """
+    found = _A_SHARE.fullmatch(text)
+    value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1) if found else 2.0
+    if value > 1:
+        raise ValueError(f"{text!r} is no share")
+    return value
 
 
 def roll(seed: int, *place: object) -> float:

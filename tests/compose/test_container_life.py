@@ -19,7 +19,7 @@ from tests.support.containers import (
     put,
     what_is_left,
 )
-from tests.support.killing import kill_in_container
+from tests.support.killing import kill_database
 from tests.support.project import COMMAND, Project, Result, eventually
 
 
@@ -144,7 +144,7 @@ def test_down_works_without_the_record_and_with_a_broken_compose_file(
 def test_up_mends_an_engine_whose_database_was_killed(own_project: Project) -> None:
     own_project.run("up")
     put(own_project, "1")
-    kill_in_container(own_project, "DynamoDBLocal")
+    kill_database(own_project)
     own_project.run("up")
     assert keys(own_project) == {"1"}
 

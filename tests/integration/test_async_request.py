@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scripts.bench.at_once import most_at_once, put_at_once
 from streamdev.aws import web
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.errors import EngineNotRunningError
-from tests.support.killing import kill_handlers
+from tests.support.killing import kill_database, kill_handlers, stop_database
 from tests.support.project import Project, eventually, pipeline, unique
 from tests.support.stack import Deployed
 
@@ -65,6 +67,15 @@ class Requests:
             TableName=self.table, Key={"id": {"S": request_id}}, ConsistentRead=True
         )
         return dict(found.get("Item", {}))
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """Every request's item, by its id."""
+        return {item["id"]["S"]: item for item in items(self.project, self.table)}
+
+
+def items(project: Project, table: str) -> list[dict[str, Any]]:
+    pages = project.client("dynamodb").get_paginator("scan").paginate(TableName=table)
+    return [item for page in pages for item in page["Items"]]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +161,59 @@ def test_a_request_over_400_kb_is_told_so(requests: Requests) -> None:
     assert requests.stored(requests.accepted("x" * 400_000))["request"] == {"S": "x" * 400_000}
 
 
+AT_ONCE = 500
+
+
+def test_500_requests_at_once_are_all_answered_stored_and_handled_once(project: Project) -> None:
+    requests, crowd = Requests(Deployed(project)), unique("crowd")
+    orders = [json.dumps({"crowd": crowd, "number": number}) for number in range(AT_ONCE)]
+
+    answers = put_at_once(requests.url, [order.encode() for order in orders])
+
+    assert most_at_once(answers) == AT_ONCE
+    assert {answer.status for answer in answers} == {202}
+    ids = [str(json.loads(answer.body)["id"]) for answer in answers]
+    eventually(
+        lambda: all("ttl" in item for item in requests.items().values() if _of(crowd, item)),
+        timeout=180,
+        interval=0.5,
+        what="the end of all",
+    )
+    stored = requests.items()
+    assert {one: stored[one]["request"]["S"] for one in ids} == dict(zip(ids, orders, strict=True))
+    assert sorted(ids) == sorted(one for one, item in stored.items() if _of(crowd, item))
+    assert {stored[one]["attempts"]["N"] for one in ids} == {"1"}
+    assert not any("error" in stored[one] for one in ids)
+
+
+def test_records_that_come_twice_and_out_of_order_are_handled_once(project: Project) -> None:
+    requests = Requests(Deployed(project))
+
+    def deeds() -> set[str]:
+        events = [one for one in project.events() if one["event"] == "mapping.chaos"]
+        return {one["deed"] for one in events if one["function"] == API}
+
+    def backlog() -> int:
+        mappings = project.gateway.control.mappings()
+        return sum(one["backlog"] for one in mappings if one["function"] == API)
+
+    with project.running("chaos", API, "--duplicate", "100%", "--reorder", "100%", "--seed", "5"):
+        eventually(lambda: "begin" in deeds(), what="chaos begins")
+        bodies = [json.dumps({"number": number}).encode() for number in range(30)]
+        answers = put_at_once(requests.url, bodies)
+        ids = [str(json.loads(answer.body)["id"]) for answer in answers]
+        assert {requests.ended(one)["state"] for one in ids} == {"done"}
+        eventually(lambda: backlog() == 0, what="the second delivery of the last")
+    eventually(lambda: "end" in deeds(), what="chaos ends")
+
+    assert {"duplicate", "reorder"} <= deeds()
+    assert {requests.stored(one)["attempts"]["N"] for one in ids} == {"1"}
+
+
+def _of(crowd: str, item: dict[str, Any]) -> bool:
+    return crowd in item["request"]["S"]
+
+
 def test_the_command_shows_a_requests_life(deployed: Deployed) -> None:
     done = deployed.run("request", '{"dish": "stew"}', "--wait", "--json").json()
     assert (done[0]["status_code"], done[0].get("state")) == (202, None)
@@ -221,7 +285,57 @@ def test_expired_items_are_deleted_by_the_service(project: Project) -> None:
     assert found == sorted([f"{when}{number}" for when in ("old", "later") for number in range(60)])
 
 
-COUNT, PROFILES = 200, 60
+def repositorys_pipelines(project: Project) -> str:
+    """Give the project the repository's handlers; return its pipelines.toml."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "lambda_src", project.root / "lambda_src", ignore=ignored)
+    return (REPOSITORY / "pipelines.toml").read_text()
+
+
+def test_what_a_throttled_table_refuses_is_told_and_the_rest_is_handled(
+    new_project: Callable[[str], Project],
+) -> None:
+    own = new_project("throttled")
+    _, header, rest = repositorys_pipelines(own).partition(f"[pipelines.{API}]")
+    own.write_pipelines(header + rest)
+    own.environ["STREAMDEV_DYNAMODB_THROTTLE"] = "30%"
+    own.run("up", timeout=600)
+    requests = Requests(Deployed(own))
+
+    answers = [requests.put(json.dumps({"number": number})) for number in range(60)]
+
+    assert {status: answer.get("message") for status, answer in answers} == {
+        202: None,
+        429: "Too many requests at a time. Send it again later.",
+    }
+    taken = {str(answer["id"]) for status, answer in answers if status == 202}
+    looks: Counter[int] = Counter()
+    left = set(taken)
+
+    def all_done() -> bool:
+        for one in sorted(left):
+            status, answer = requests.get(one)
+            looks[status] += 1
+            if answer.get("state") == "done":
+                left.remove(one)
+        return not left
+
+    eventually(all_done, timeout=120, interval=0.2, what="the end of all that were taken")
+    assert set(looks) == {200, 503}
+    # Of what was refused nothing was stored.
+    assert set(requests.items()) == taken
+
+    # A table that is not there is nothing that a client could do anything about.
+    own.client("dynamodb").delete_table(TableName=TABLE)
+    refused = eventually(lambda: (told := requests.put("{}"))[0] != 429 and told)
+    assert refused == (503, {"message": "The request was not taken. Send it again later."})
+    assert requests.get("any") == (
+        503,
+        {"message": "The request can't be looked up now. Ask again."},
+    )
+
+
+COUNT, PROFILES, CLIENTS = 200, 60, 8
 BUSINESS = """
 import json, os, time
 
@@ -245,6 +359,13 @@ class Load:
     def __init__(self, project: Project) -> None:
         self.project, self.requests = project, Requests(Deployed(project))
         self.accepted: dict[str, dict[str, Any]] = {}
+        self.refused: list[tuple[int, Any]] = []
+        self._sent_at: dict[int, float] = {}
+
+    def stuck(self) -> bool:
+        """Whether every client has been waiting for an answer for longer than it ever takes."""
+        sent = list(self._sent_at.values())
+        return len(sent) == CLIENTS and max(sent) < time.monotonic() - 4
 
     def send(self, number: int) -> None:
         order = {
@@ -254,13 +375,16 @@ class Load:
             "hang": number == 70,
         }
         while True:
+            self._sent_at[number] = time.monotonic()
             try:
                 status, answer = self.requests.put(json.dumps(order))
             except (EngineNotRunningError, ValueError):
                 status, answer = 0, {}
+            del self._sent_at[number]
             if status == 202:
                 self.accepted[str(answer["id"])] = order
                 return
+            self.refused.append((status, answer.get("message")))
             time.sleep(0.1)
 
     def change_profile(self, number: int) -> None:
@@ -274,38 +398,32 @@ class Load:
                 except (ClientError, BotoCoreError):
                     time.sleep(0.1)
 
-    def items(self, table: str) -> list[dict[str, Any]]:
-        pages = self.project.client("dynamodb").get_paginator("scan").paginate(TableName=table)
-        return [item for page in pages for item in page["Items"]]
-
     def all_ended(self) -> bool:
-        requests = self.items(TABLE)
-        ended = all("ttl" in item or "error" in item for item in requests)
+        ended = all("ttl" in item or "error" in item for item in self.requests.items().values())
         return ended and all(one["backlog"] == 0 for one in self.project.gateway.control.mappings())
 
 
 @pytest.mark.timeout(500)
-def test_nothing_is_lost_when_handlers_and_engine_are_killed_under_load(
+def test_nothing_is_lost_when_handlers_database_and_engine_are_killed_under_load(
     new_project: Callable[[str], Project],
 ) -> None:
     own = new_project("crash")
-    shutil.copytree(
-        REPOSITORY / "lambda_src",
-        own.root / "lambda_src",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    text = (REPOSITORY / "pipelines.toml").read_text()
-    own.write_pipelines(text.replace("timeout = 30 }", "timeout = 8 }"))
+    own.write_pipelines(repositorys_pipelines(own).replace("timeout = 30 }", "timeout = 8 }"))
     own.write_handler("async_request", BUSINESS, "business.py")
     own.run("up", timeout=600)
     load = Load(own)
     accepted = load.accepted
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(CLIENTS) as pool:
         sent = [pool.submit(load.send, number) for number in range(COUNT)]
         sent += [pool.submit(load.change_profile, number) for number in range(PROFILES)]
         eventually(lambda: len(accepted) >= COUNT // 4, timeout=120, what="a quarter of them")
         kill_handlers(own)
+        stop_database(own)
+        eventually(load.stuck, what="each client waits for an answer")
+        kill_database(own)
+        unknown = (503, "It is not known whether the request was taken. Send it again.")
+        eventually(lambda: unknown in load.refused, what="clients are told")
         eventually(lambda: len(accepted) >= COUNT // 2, timeout=120, what="half of the requests")
         own.kill()
         own.run("up", timeout=600)
@@ -315,7 +433,7 @@ def test_nothing_is_lost_when_handlers_and_engine_are_killed_under_load(
     eventually(load.all_ended, timeout=200, interval=0.5, what="the end of all")
 
     # The account of the requests.
-    found = {item["id"]["S"]: item for item in load.items(TABLE)}
+    found = load.requests.items()
     assert len(accepted) == COUNT
     for request_id, asked in accepted.items():
         item = found[request_id]
@@ -328,9 +446,9 @@ def test_nothing_is_lost_when_handlers_and_engine_are_killed_under_load(
             assert "error" not in item
     # The account of the profiles: each change noted as done once, or a dead letter.
     letters = own.run("dlq", "ls", "-p", "user-profile", "--json").json()
-    notes = load.items("UserProfileIdempotency")
+    notes = items(own, "UserProfileIdempotency")
     done = [note for note in notes if note["status"] == {"S": "COMPLETED"}]
     assert len(done) + len(letters) == 2 * PROFILES, (notes, letters)
     if not letters:
-        newest = {item["id"]["S"]: item["version"] for item in load.items("UserProfileVersions")}
+        newest = {one["id"]["S"]: one["version"] for one in items(own, "UserProfileVersions")}
         assert newest == {f"p{number}": {"N": "2"} for number in range(PROFILES)}

@@ -105,7 +105,7 @@ def test_a_hot_key_written_from_outside_is_no_loop(project: Project) -> None:
     assert own.notices("loop") == []
 
 
-def test_the_limit_can_be_set(own_project: Project) -> None:
+def test_the_limit_can_be_set_and_there_may_be_none(own_project: Project) -> None:
     own_project.environ["STREAMDEV_LOOP_LIMIT"] = "3"
     own_project.run("up", timeout=600)
     own = Own(own_project, SAME_ITEM)
@@ -116,3 +116,14 @@ def test_the_limit_can_be_set(own_project: Project) -> None:
     assert loop["rounds"] == 3
     eventually(lambda: own.mapping()["backlog"] == 0)
     assert own.items() == [{"id": {"S": "a"}, "rounds": {"N": "3"}}]
+
+    own_project.run("down")
+    own_project.environ["STREAMDEV_LOOP_LIMIT"] = "off"
+    own_project.run("up", timeout=600)
+    endless = Own(own_project, SAME_ITEM)
+    endless.client.put_item(TableName=endless.name, Item={"id": {"S": "a"}})
+
+    # Far beyond where it is stopped by default.
+    eventually(lambda: endless.mapping()["handled"] > 40, what="more rounds than any limit")
+    assert endless.notices("loop") == []
+    assert endless.notices("discarded") == []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +138,17 @@ class Broken:
         found = self.run("notifications", "--json").json_lines()
         return Counter(one["message"]["id"] for one in found)
 
+    def versions_told(self, profiles: list[str]) -> dict[str, list[int]]:
+        """The versions that were told of, in that order, by profile."""
+        found = [one["message"] for one in self.run("notifications", "--json").json_lines()]
+        return {name: [one["version"] for one in found if one["id"] == name] for name in profiles}
+
+    def deeds(self) -> list[str]:
+        """What chaos has done so far."""
+        found = self.project.events()
+        chaos = [one for one in found if one["event"] == "mapping.chaos"]
+        return [one["deed"] for one in chaos if one["function"] == self.function]
+
     def letters(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.run("dlq", "ls", "--json").json()
         return found
@@ -174,11 +186,15 @@ def test_changes_are_told_and_invalid_ones_rejected_without_blocking(deployed: D
     assert logged["event_id"] == rejected["eventId"]
     assert f"START RequestId: {logged['function_request_id']}" in printed
     assert logged["xray_trace_id"].startswith("1-")
-    # What AWS traces is asked for; ids are made and logged here as well.
+    # What AWS traces is asked for; ids are made and logged here as well, and nothing takes them.
     function = deployed.project.client("lambda").get_function_configuration(
         FunctionName=deployed.named("user-profile")
     )
     assert function["TracingConfig"] == {"Mode": "Active"}
+    with pytest.raises(ClientError) as refused:
+        deployed.project.client("xray").get_trace_summaries(StartTime=0, EndTime=1)
+    answer: dict[str, Any] = dict(refused.value.response)
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert (
         deployed.project.gateway.tables.ttl(deployed.named("UserProfileIdempotency"))
         == "expiration"
@@ -188,6 +204,22 @@ def test_changes_are_told_and_invalid_ones_rejected_without_blocking(deployed: D
     assert metrics["RecordsRejected"]["sum"] >= 1
     assert metrics["RecordsFailed"]["sum"] == 0
     assert metrics["IteratorAge"]["unit"] == "Milliseconds"
+
+
+def test_what_keeps_records_from_being_lost_reaches_the_mapping(deployed: Deployed) -> None:
+    (mapping,) = deployed.project.client("lambda").list_event_source_mappings(
+        FunctionName=deployed.named("user-profile")
+    )["EventSourceMappings"]
+    wanted = {
+        "MaximumRetryAttempts": 8,
+        "MaximumRecordAgeInSeconds": 43_200,
+        "BisectBatchOnFunctionError": True,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    }
+    assert {name: mapping[name] for name in wanted} == wanted
+    queue: str = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    assert ":sqs:" in queue
+    assert queue.split(":")[-1].startswith("profile-updates-failed")
 
 
 def event(profile: str, number: int, **image: Any) -> dict[str, Any]:
@@ -305,6 +337,39 @@ def test_a_throttled_and_a_slow_function_handle_each_record_once(unbroken: Broke
     assert "slow: the records behind this one waited" in printed
 
 
+@pytest.mark.timeout(300)
+def test_records_that_come_twice_and_out_of_order_are_told_once_and_newest_last(
+    unbroken: Broken,
+) -> None:
+    ids = [unique("mixed") for _ in range(4)]
+    before = unbroken.metrics()
+    items = [{"id": one, "version": version} for version in range(1, 6) for one in ids]
+
+    def late() -> float:
+        return unbroken.metrics().get("RecordsStale", 0) - before.get("RecordsStale", 0)
+
+    def accounted() -> bool:
+        # Each record was told of, or was late; the one that makes it complete comes twice as well.
+        told = sum(map(len, unbroken.versions_told(ids).values()))
+        return told + late() == len(items) and unbroken.mapping()["backlog"] == 0
+
+    trouble = ("--duplicate", "100%", "--reorder", "100%", "--within-keys", "--seed", "5")
+    with unbroken.running("chaos", "p", *trouble):
+        eventually(lambda: "begin" in unbroken.deeds(), what="chaos begins")
+        unbroken.put(*items)
+        eventually(accounted, timeout=120, interval=0.5, what="an account of each record")
+    eventually(lambda: "end" in unbroken.deeds(), what="chaos ends")
+
+    assert {"duplicate", "reorder"} <= set(unbroken.deeds())
+    assert late() > 0
+    for versions in unbroken.versions_told(ids).values():
+        assert versions == sorted(set(versions))
+        assert versions[-1] == 5
+    twice = unbroken.metrics()["RecordsDuplicate"] - before.get("RecordsDuplicate", 0)
+    assert twice >= len(items)
+    assert unbroken.letters() == []
+
+
 def check_purge(broken: Broken) -> None:
     """Remove the last letter for good, with its records."""
     letter = broken.letters()[-1]
@@ -360,10 +425,13 @@ def test_what_breaks_the_handler_is_kept_shown_and_replayed(project: Project) ->
     project.write_handler(broken.mark, MENDED, "faults.py")
     broken.run("deploy")
     broken.run("put-item", "id=1-poison", "name=newer", "--wait")
-    done = broken.run("dlq", "redrive", "--all", "--json")
+    some = broken.run("dlq", "redrive", *(one["id"] for one in letters[:2]), "--json")
+    assert [one["ok"] for one in some.json_lines()] == [True, True]
+    assert [one["id"] for one in broken.letters()] == [letters[2]["id"]]
+    rest = broken.run("dlq", "redrive", "--all", "--json")
 
-    assert [one["ok"] for one in done.json_lines()] == [True, True, True]
-    assert "newer change of 1-poison" in done.stderr
+    assert [one["ok"] for one in rest.json_lines()] == [True]
+    assert "newer change of 1-poison" in some.stderr + rest.stderr
     # The account: each profile told of once, the overtaken one in its newer form.
     assert broken.letters() == []
     assert broken.told() == {f"{number}-{name}": 1 for number, name in enumerate(names)}

@@ -11,6 +11,7 @@ from streamdev.aws.tables import TableState
 from streamdev.aws.topics import SubscriptionState
 from streamdev.config.load import load_project
 from streamdev.config.models import Project
+from streamdev.deploy.apis import api_role
 from streamdev.deploy.existing import Existing
 from streamdev.deploy.package import Package
 from streamdev.deploy.plan import Plan, make_plan
@@ -199,3 +200,12 @@ def test_the_repositorys_functions_are_allowed_exactly_what_they_use() -> None:
         "Notify": ({"Publish"}, {f"arn:aws:sns:{ACCOUNT}:profile-updates"}),
         "Trace": ({"PutTelemetryRecords", "PutTraceSegments"}, {"*"}),
     }
+
+
+def test_the_repositorys_api_may_put_and_get_requests_and_nothing_else() -> None:
+    declared = load_project(REPOSITORY / "pipelines.toml").pipeline("async-request")
+    assert declared.api is not None
+    (statement,) = api_role(declared, declared.api, "us-east-1", {}).policy["Statement"]
+    assert statement["Effect"] == "Allow"
+    assert set(statement["Action"]) == {"dynamodb:GetItem", "dynamodb:PutItem"}
+    assert statement["Resource"] == f"arn:aws:dynamodb:{ACCOUNT}:table/Restaurant"
