@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -10,7 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from inspect import cleandoc
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.text import Text
@@ -54,8 +55,30 @@ _MODULES = (
 )
 
 
+class OutputClosedError(Exception):
+    """Whoever read the output has gone, as ``head`` does."""
+
+
 class Commands(click.Group):
     """The commands of all modules; they are imported when the first one is looked for."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the command line, which may print help.
+
+        Raises:
+            OutputClosedError: Of an error that is an ``OSError`` Click makes exit code 1.
+        """
+        try:
+            return super().make_context(*args, **options)
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; raises what `make_context` does."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
 
     @cached_property
     def _registered(self) -> dict[str, click.Command]:
@@ -152,6 +175,8 @@ def run(args: Sequence[str] | None = None, context: Context | None = None) -> in
     except StreamdevError as error:
         _show(context, error.message, error.hint)
         return exit_code_of(error)
+    except OutputClosedError:
+        return ExitCode.PIPE_CLOSED
     except Exception as error:
         # The last resort: a person gets a line, and --debug gets the rest.
         _show(
@@ -180,4 +205,8 @@ def main() -> NoReturn:
     """Run this process's command line and end with its exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminated)
-    sys.exit(run())
+    code = run()
+    if code == ExitCode.PIPE_CLOSED:
+        # What is left of the output would be an error again when it is flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
