@@ -15,6 +15,7 @@ def start() -> None:
         dynamodb,
         invocations,
         listen,
+        loading,
         log,
         mapping,
     )
@@ -22,6 +23,7 @@ def start() -> None:
 
     log.install()
     listen.install()
+    loading.install()
     dynamodb.install()
     invocations.install()
     bookkeeping.install()
