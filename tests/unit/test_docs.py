@@ -69,6 +69,14 @@ def test_common_options_have_a_variable_each() -> None:
     assert all(option.envvar for option in cli_reference.common_options())
 
 
+def test_the_readme_lists_every_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Commands")[2].partition("\n\nEach has")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    listed = {word.split()[0] for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+    assert {name.split()[0] for name in COMMANDS} - listed == set()
+
+
 def test_every_exit_code_is_documented() -> None:
     assert set(cli_reference.EXIT_CODES) == set(ExitCode)
 
