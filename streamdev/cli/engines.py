@@ -98,7 +98,7 @@ def region_of(environ: Mapping[str, str]) -> str:
     """The region to work in: ``STREAMDEV_REGION``, else us-east-1.
 
     Raises:
-        InvalidInputError: AWS has no such region.
+        InvalidInputError: AWS's standard partition has no such region.
     """
     region = environ.get("STREAMDEV_REGION") or DEFAULT_REGION
     if region == DEFAULT_REGION:
@@ -111,7 +111,7 @@ def region_of(environ: Mapping[str, str]) -> str:
     if region not in known_regions():
         near = get_close_matches(region, sorted(known_regions()), n=1)
         raise InvalidInputError(
-            f"STREAMDEV_REGION is {region!r}, which is no region of AWS.",
+            f"STREAMDEV_REGION is {region!r}, which is no region of AWS's partition aws.",
             hint=f"Did you mean {near[0]}?" if near else "For instance: STREAMDEV_REGION=eu-west-1",
         )
     return region

@@ -239,6 +239,7 @@ def test_a_start_timeout_that_is_no_number_is_refused(context: Context, value: s
         ("mars", "For instance: STREAMDEV_REGION=eu-west-1"),
         ("us-east1", "Did you mean us-east-1?"),
         ("eu-west-9", "Did you mean eu-west-3?"),
+        ("us-gov-west-1", "Did you mean us-west-1?"),
     ],
 )
 @pytest.mark.parametrize("command", ["up", "env", "scan"])
@@ -249,7 +250,8 @@ def test_a_region_that_aws_does_not_have_is_refused(
     context.environ = {**context.environ, "STREAMDEV_REGION": region}
     code, _, err = run(context, command, "--engine", "host")
     assert code == ExitCode.USAGE
-    assert err == f"Error: STREAMDEV_REGION is '{region}', which is no region of AWS.\n{hint}\n"
+    told = f"STREAMDEV_REGION is '{region}', which is no region of AWS's partition aws."
+    assert err == f"Error: {told}\n{hint}\n"
     assert not context.state.root.exists()
 
 
