@@ -26,7 +26,7 @@ venv: ## Set up .venv with locked dependencies (every target does it when someth
 	    exec $$python -m scripts.bootstrap; \
 	  fi; \
 	done; \
-	echo "There is no Python 3 on PATH (Debian, Ubuntu: apt-get install python3 python3-venv)." >&2; \
+	echo "There is no Python 3.6 or newer on PATH (Debian: apt-get install python3 python3-venv)." >&2; \
 	exit 1
 
 .PHONY: up
@@ -59,10 +59,11 @@ integration: venv ## Run the tests against a real engine, which they start
 	@$(PYTEST) $(PARALLEL) tests/integration $(ARGS)
 
 .PHONY: check
-check: venv ## Check format, lint and types
+check: venv ## Check format, lint, types and who imports whom
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@$(PYTEST) --quiet tests/unit/test_architecture.py
 
 .PHONY: format
 format: venv ## Format the code, and fix what the linter can

@@ -30,6 +30,7 @@ EXIT_CODES = {
     ExitCode.NOT_FOUND: "The item, table, function or pipeline does not exist.",
     ExitCode.TIMED_OUT: "It did not happen within the time given.",
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
+    ExitCode.PIPE_CLOSED: "Whoever read the output closed it, as `head` does.",
 }
 
 

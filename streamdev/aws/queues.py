@@ -52,12 +52,15 @@ class Queues:
         with self._gateway.errors():
             return self._gateway.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
 
-    def names(self) -> list[str]:
-        """The names of all queues."""
+    def urls(self) -> list[str]:
+        """The URLs of all queues."""
         with self._gateway.errors():
             pages = self._gateway.client("sqs").get_paginator("list_queues").paginate()
-            urls = [url for page in pages for url in page.get("QueueUrls", ())]
-        return sorted(url.rpartition("/")[2] for url in urls)
+            return [url for page in pages for url in page.get("QueueUrls", ())]
+
+    def names(self) -> list[str]:
+        """The names of all queues."""
+        return sorted(url.rpartition("/")[2] for url in self.urls())
 
     def look(self, name: str) -> list[dict[str, Any]]:
         """Every message of a queue, also those that are held or delayed; nothing changes.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
 from rich.console import Console
@@ -31,6 +31,14 @@ CHECKOUT_PROGRAM = "./dev.py"
 def program_name(argv0: str) -> str:
     """What a user calls the command: ``streamdev`` where it is installed, else ``./dev.py``."""
     return "streamdev" if Path(argv0).stem == "streamdev" else CHECKOUT_PROGRAM
+
+
+class _Console(Console):
+    """Rich's, but for what it does when whoever read the output has gone: to exit with 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        self.quiet = True
+        raise BrokenPipeError
 
 
 class _Renaming:
@@ -102,7 +110,9 @@ class Context:
         no_color = color is False or (color is None and bool(self.environ.get("NO_COLOR")))
         # Into a pipe or a file nothing is wrapped to a terminal's width.
         width = None if stream.isatty() else PIPE_WIDTH
-        return Console(file=stream, no_color=no_color, highlight=False, soft_wrap=True, width=width)
+        return _Console(
+            file=stream, no_color=no_color, highlight=False, soft_wrap=True, width=width
+        )
 
     @cached_property
     def config_path(self) -> Path:
@@ -147,13 +157,15 @@ class Context:
 
         Raises:
             EngineNotRunningError: None runs.
+            InvalidInputError: ``STREAMDEV_REGION`` is no region.
         """
         from streamdev.aws.gateway import Gateway
+        from streamdev.cli.engines import region_of
         from streamdev.engine.base import require
 
         return Gateway(
             require(self.engine).endpoint_url,
-            region=self.environ.get("STREAMDEV_REGION", "us-east-1"),
+            region=region_of(self.environ),
             allow_remote=self.settings.allow_remote_endpoint,
         )
 

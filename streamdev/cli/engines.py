@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from streamdev.aws.names import DEFAULT_REGION
 from streamdev.cli.context import Context
 from streamdev.engine.base import Engine
 from streamdev.engine.record import EngineRecord, read_record
@@ -94,10 +95,26 @@ def _runs(ctx: Context, record: EngineRecord) -> bool:
 
 
 def region_of(environ: Mapping[str, str]) -> str:
-    """The region to work in: ``STREAMDEV_REGION``, else us-east-1."""
-    from streamdev.engine.variables import DEFAULT_REGION
+    """The region to work in: ``STREAMDEV_REGION``, else us-east-1.
 
-    return environ.get("STREAMDEV_REGION") or DEFAULT_REGION
+    Raises:
+        InvalidInputError: AWS's standard partition has no such region.
+    """
+    region = environ.get("STREAMDEV_REGION") or DEFAULT_REGION
+    if region == DEFAULT_REGION:
+        return region  # botocore's list takes a moment to read
+
+    from difflib import get_close_matches
+
+    from streamdev.aws.regions import known_regions
+
+    if region not in known_regions():
+        near = get_close_matches(region, sorted(known_regions()), n=1)
+        raise InvalidInputError(
+            f"STREAMDEV_REGION is {region!r}, which is no region of AWS's partition aws.",
+            hint=f"Did you mean {near[0]}?" if near else "For instance: STREAMDEV_REGION=eu-west-1",
+        )
+    return region
 
 
 def _host(ctx: Context) -> Engine:
@@ -142,11 +159,14 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     if not text:
         return default
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
         raise InvalidInputError(
-            f"{name} is '{text}', which is no number of seconds.", hint=f"For instance: {name}=300"
-        ) from None
+            f"{name} is {text!r}, which is no number of seconds.", hint=f"For instance: {name}=300"
+        )
+    return seconds
 
 
 ENGINES: dict[str, Callable[[Context], Engine]] = {

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 6
     TIMED_OUT = 7
     INTERRUPTED = 130
+    PIPE_CLOSED = 141
 
 
 _BY_ERROR: dict[type[errors.StreamdevError], ExitCode] = {

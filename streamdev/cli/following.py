@@ -55,7 +55,7 @@ class Following:
         self._stop = stop
         self._names = Names.of_project(ctx.project)
         self._width = max(map(len, self._names.pipelines.values()))
-        self._error: StreamdevError | None = None
+        self._error: StreamdevError | BrokenPipeError | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -71,6 +71,7 @@ class Following:
 
         Raises:
             StreamdevError: What it ended with by itself.
+            BrokenPipeError: Whoever read the output has gone.
         """
         self._stop.set()
         if self._thread.is_alive():
@@ -121,7 +122,7 @@ class Following:
                     else:
                         for line in renderer.lines(entry):
                             self._print(line)
-        except StreamdevError as error:
+        except (StreamdevError, BrokenPipeError) as error:
             self._error = error
         finally:
             # The log ends when the engine does.

@@ -253,10 +253,10 @@ def _delete_mappings(ctx: Context, tables: frozenset[str]) -> None:
 
 def _purge_queues(ctx: Context) -> int:
     queues = ctx.gateway.queues
-    names = queues.names()
-    for name in names:
-        queues.purge(queues.url(name))
-    return len(names)
+    urls = queues.urls()
+    for url in urls:
+        queues.purge(url)
+    return len(urls)
 
 
 def _wait_gone(find: Callable[[str], object], name: str, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from inspect import cleandoc
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.text import Text
@@ -61,11 +62,33 @@ _COMMANDS = {
 }
 
 
+class OutputClosedError(Exception):
+    """Whoever read the output has gone, as ``head`` does."""
+
+
 class Commands(click.Group):
     """The commands of all modules; a module is imported when one of its commands is asked for.
 
     All of them together cost a command more time than most need for their work.
     """
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the command line, which may print help.
+
+        Raises:
+            OutputClosedError: Of an error that is an ``OSError`` Click makes exit code 1.
+        """
+        try:
+            return super().make_context(*args, **options)
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; raises what `make_context` does."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names."""
@@ -154,6 +177,8 @@ def run(args: Sequence[str] | None = None, context: Context | None = None) -> in
     except StreamdevError as error:
         _show(context, error.message, error.hint)
         return exit_code_of(error)
+    except OutputClosedError:
+        return ExitCode.PIPE_CLOSED
     except Exception as error:
         # The last resort: a person gets a line, and --debug gets the rest.
         _show(
@@ -182,4 +207,8 @@ def main() -> NoReturn:
     """Run this process's command line and end with its exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminated)
-    sys.exit(run())
+    code = run()
+    if code == ExitCode.PIPE_CLOSED:
+        # What is left of the output would be an error again when it is flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from docker.models.containers import Container
 
+from streamdev.aws.names import DEFAULT_REGION
 from streamdev.engine import compose_files, images, readiness
 from streamdev.engine.base import DEFAULT_PORT, EngineInfo, EngineName, Progress
 from streamdev.engine.compose_command import NoComposeError, find_compose
@@ -27,7 +28,6 @@ from streamdev.engine.container_watch import cure, recent_words, wait_until_read
 from streamdev.engine.docker_client import DockerUnavailableError, connected
 from streamdev.engine.lock import engine_lock
 from streamdev.engine.record import EngineRecord, forget_record, read_record
-from streamdev.engine.variables import DEFAULT_REGION
 from streamdev.errors import EngineNotRunningError, EngineStartError, InvalidInputError
 from streamdev.paths import StateDir, user_cache
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from streamdev.aws.names import DEFAULT_REGION
 from streamdev.engine import folders, logfile, ports, processes, readiness
 from streamdev.engine.base import DEFAULT_PORT, HOST, EngineInfo, EngineName, Progress
 from streamdev.engine.lock import engine_lock
@@ -22,7 +23,7 @@ from streamdev.engine.record import (
     new_engine_id,
     read_record,
 )
-from streamdev.engine.variables import DEFAULT_REGION, HostParts, host_variables
+from streamdev.engine.variables import HostParts, host_variables
 from streamdev.errors import EngineNotRunningError, EngineStartError, StreamdevError
 from streamdev.paths import StateDir
 

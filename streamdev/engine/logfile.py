@@ -16,6 +16,7 @@ from streamdev.semantics.log import PREFIX
 CHUNK = 256 * 1024
 POLL_INTERVAL_S = 0.05
 ALIVE_INTERVAL_S = 0.5
+LOOKS = 5
 # Lines of different threads may stand a little out of order.
 DISORDER_S = 2.0
 
@@ -154,13 +155,29 @@ def _open_oldest(path: Path) -> BinaryIO | None:
 
 
 def _open_newer(path: Path, file: BinaryIO) -> BinaryIO | None:
-    """The file that follows ``file``, or ``None`` when ``file`` is the newest."""
+    """The file that follows ``file``, or ``None`` when ``file`` is the newest.
+
+    Where ``file`` has gone, or was put aside, it is the oldest there is.
+    """
     here = _identity(os.fstat(file.fileno()))
     try:
         if _identity(path.stat()) == here:
             return None
     except FileNotFoundError:
         pass  # renamed, and not made anew yet
+    newer, found = _look_for_newer(path, here)
+    for _ in range(LOOKS - 1):
+        if found or os.fstat(file.fileno()).st_nlink == 0:
+            break
+        # Renamed while the folder was read: then the system may show it under neither name.
+        if newer is not None:
+            newer.close()
+        newer, found = _look_for_newer(path, here)
+    return newer
+
+
+def _look_for_newer(path: Path, here: tuple[int, int]) -> tuple[BinaryIO | None, bool]:
+    """The file that follows the one that is ``here``, and whether that one was met."""
     newer: BinaryIO | None = None
     # Newest first. Once a file is open it can't be confused, so what is returned is the file
     # opened just before ours was met, whatever is renamed meanwhile.
@@ -172,14 +189,14 @@ def _open_newer(path: Path, file: BinaryIO) -> BinaryIO | None:
         identity = _identity(os.fstat(opened.fileno()))
         if identity == here:
             opened.close()
-            return newer
+            return newer, True
         if newer is not None and _identity(os.fstat(newer.fileno())) == identity:
             opened.close()  # renamed under our eyes: the same file again
             continue
         if newer is not None:
             newer.close()
         newer = opened
-    return newer  # ours is no longer there: go on with the oldest there is
+    return newer, False
 
 
 def _identity(stat: os.stat_result) -> tuple[int, int]:

@@ -21,8 +21,6 @@ from streamdev.semantics.chaos import share
 if TYPE_CHECKING:
     from streamdev.engine.java_archive import JavaClasses
 
-DEFAULT_REGION = "us-east-1"
-
 # What a process needs of its surroundings: where programs, the home folder and temporary
 # files are, the language, the time zone, the way to the network and its certificates.
 INHERITED = frozenset(

@@ -21,6 +21,7 @@ def start() -> None:
         dynamodb,
         invocations,
         listen,
+        loading,
         log,
         mapping,
         routing,
@@ -31,6 +32,7 @@ def start() -> None:
     log.install()
     alterations.install()
     listen.install()
+    loading.install()
     dynamodb.install()
     invocations.install()
     bookkeeping.install()

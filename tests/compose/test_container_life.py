@@ -32,25 +32,27 @@ def test_up_and_down_with_each_compose_there_is(
     info = own_project.run("status", "--json").json()["engine"]
     assert version in info["detail"]["compose"]
     put(own_project, "kept")
+    stream = own_project.gateway.tables.find("Things")
 
-    own_project.run("down", "--keep")
+    assert "Wiping" not in own_project.run("down", "--keep").stderr
     assert what_is_left(client, own_project) == {"containers": 0, "networks": 0, "volumes": 1}
 
     own_project.run("up")
     assert keys(own_project) == {"kept"}
+    assert own_project.gateway.tables.find("Things") == stream
     told = own_project.run("down").stderr
     assert "Wiping Things (1 item)" in told
+    assert "--keep" in told
     assert what_is_left(client, own_project) == {"containers": 0, "networks": 0, "volumes": 0}
     assert not own_project.state.engine_record.exists()
 
 
 def test_a_second_up_leaves_the_container_as_it_is(
-    client: docker.DockerClient, own_project: Project
+    client: docker.DockerClient, running: Project
 ) -> None:
-    own_project.run("up")
-    before = container_of(client, own_project)
-    own_project.run("up")
-    after = container_of(client, own_project)
+    before = container_of(client, running)
+    running.run("up")
+    after = container_of(client, running)
     assert (after.id, after.attrs["State"]["StartedAt"]) == (
         before.id,
         before.attrs["State"]["StartedAt"],
@@ -88,7 +90,7 @@ def test_status_shows_container_image_and_health(
     assert str(container.name) in shown
 
 
-def test_a_killed_container_is_told_with_its_last_lines_and_gone_on_with(
+def test_a_killed_container_is_told_with_its_last_lines_gone_on_with_and_removed(
     client: docker.DockerClient, own_project: Project
 ) -> None:
     own_project.run("up")
@@ -106,29 +108,30 @@ def test_a_killed_container_is_told_with_its_last_lines_and_gone_on_with(
     own_project.run("up")
     assert keys(own_project) == {str(number) for number in range(20)}
 
+    container_of(client, own_project).kill()
+    own_project.run("down")
+    assert what_is_left(client, own_project) == {"containers": 0, "networks": 0, "volumes": 0}
 
-def test_a_removed_container_is_told_and_made_anew(
+
+def test_up_goes_on_after_a_restart_a_removal_and_the_end_of_the_database(
     client: docker.DockerClient, own_project: Project
 ) -> None:
     own_project.run("up")
     put(own_project, "1")
+    container_of(client, own_project).restart()
+    own_project.run("up")
+    own_project.run("put-item", "id=2", "--wait")
+
+    kill_database(own_project)
+    own_project.run("up")
+    put(own_project, "3")
+
     container_of(client, own_project).remove(force=True)
-
-    died = own_project.run("status", check=False)
-    assert died.exit_code == 3
-    assert "was removed" in died.stderr
-
+    gone = own_project.run("status", check=False)
+    assert gone.exit_code == 3
+    assert "was removed" in gone.stderr
     own_project.run("up")
-    assert keys(own_project) == {"1"}
-
-
-def test_down_removes_a_dead_container_as_well(
-    client: docker.DockerClient, own_project: Project
-) -> None:
-    own_project.run("up")
-    container_of(client, own_project).kill()
-    own_project.run("down")
-    assert what_is_left(client, own_project) == {"containers": 0, "networks": 0, "volumes": 0}
+    assert keys(own_project) == {"1", "2", "3"}
 
 
 def test_down_works_without_the_record_and_with_a_broken_compose_file(
@@ -139,25 +142,6 @@ def test_down_works_without_the_record_and_with_a_broken_compose_file(
     (own_project.root / "docker-compose.yml").write_text("streamdev localstack: [\n")
     own_project.run("down")
     assert what_is_left(client, own_project) == {"containers": 0, "networks": 0, "volumes": 0}
-
-
-def test_up_mends_an_engine_whose_database_was_killed(own_project: Project) -> None:
-    own_project.run("up")
-    put(own_project, "1")
-    kill_database(own_project)
-    own_project.run("up")
-    assert keys(own_project) == {"1"}
-
-
-def test_after_a_restart_of_the_container_up_deploys_again_and_nothing_is_lost(
-    client: docker.DockerClient, own_project: Project
-) -> None:
-    own_project.run("up")
-    put(own_project, "1")
-    container_of(client, own_project).restart()
-    own_project.run("up")
-    assert keys(own_project) == {"1"}
-    own_project.run("put-item", "id=2", "--wait")
 
 
 def test_two_ups_at_once_end_in_one_container(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import docker
 import pytest
 
-from tests.support.containers import container_of, keys, put
+from tests.support.containers import container_of, keys
 from tests.support.project import Project
 
 
@@ -39,7 +39,9 @@ def test_the_image_holds_nothing_of_streamdev(client: docker.DockerClient, offic
     assert not attributes.get("User")
 
 
-def test_the_main_job_runs_in_it(client: docker.DockerClient, project: Project) -> None:
+def test_the_main_job_runs_in_it_and_its_data_survives(
+    client: docker.DockerClient, project: Project
+) -> None:
     project.run("up", timeout=400)
     project.run("put-item", "id=1", "name=Ann", "--wait")
 
@@ -54,10 +56,6 @@ def test_the_main_job_runs_in_it(client: docker.DockerClient, project: Project) 
     assert "/usr/lib/localstack/dynamodb-local/2/DynamoDBLocal.jar" in " ".join(java)
     assert project.run("status", "--json").json()["engine"]["version"] == "4.14.0"
 
-
-def test_its_data_survives_as_well(project: Project) -> None:
-    project.run("up", timeout=400)
-    put(project, "kept")
     project.run("down", "--keep")
     project.run("up")
-    assert keys(project) == {"kept"}
+    assert keys(project) == {"1"}

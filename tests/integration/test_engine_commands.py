@@ -92,19 +92,6 @@ def test_doctor_with_a_running_engine(project: Project) -> None:
     assert found["pipelines.toml"]["state"] == "ok"
 
 
-@pytest.mark.only_on("host", because="it kills the engine's process; containers: tests/compose")
-def test_doctor_names_what_a_dead_engine_left_behind(own_project: Project) -> None:
-    import psutil
-
-    own_project.run("up")
-    psutil.Process(own_project.record["pid"]).kill()
-
-    found = {finding["name"]: finding for finding in own_project.run("doctor", "--json").json()}
-
-    assert found["Engine"]["state"] == "warn"
-    assert "is gone" in found["Engine"]["found"]
-
-
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [

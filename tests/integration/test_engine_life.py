@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +87,7 @@ def test_nothing_of_the_users_aws_configuration_reaches_the_engine(own_project: 
         assert "example.com" not in values
 
 
+@ON_THIS_MACHINE
 def test_down_leaves_no_process_and_no_data_and_says_what_is_lost(own_project: Project) -> None:
     own_project.run("up")
     put(own_project, "1")
@@ -108,6 +108,7 @@ def test_down_without_an_engine_says_so(own_project: Project) -> None:
     assert "No engine was running" in own_project.run("down").stderr
 
 
+@ON_THIS_MACHINE
 def test_down_keep_keeps_the_data_for_the_next_up(own_project: Project) -> None:
     own_project.run("up")
     put(own_project, "kept")
@@ -142,7 +143,9 @@ def test_what_is_written_survives_kill_9_of_everything(own_project: Project) -> 
 
 
 @ON_THIS_MACHINE
-def test_up_clears_what_a_killed_localstack_left_behind(own_project: Project) -> None:
+def test_doctor_up_and_down_see_to_what_a_killed_localstack_left_behind(
+    own_project: Project,
+) -> None:
     own_project.run("up")
     put(own_project, "1")
     java = java_of(own_project)
@@ -152,19 +155,17 @@ def test_up_clears_what_a_killed_localstack_left_behind(own_project: Project) ->
         ended = own_project.run(*command, check=False)
         assert ended.exit_code == 3, ended
         assert "is gone" in ended.stderr
+    found = {finding["name"]: finding for finding in own_project.run("doctor", "--json").json()}
+    assert found["Engine"]["state"] == "warn"
+    assert "is gone" in found["Engine"]["found"]
+    assert f"(pid {java.pid})" in found["Leftovers"]["found"]
 
     own_project.run("up")
     assert not (java.is_running() and java.status() != psutil.STATUS_ZOMBIE)
     assert keys(own_project) == {"1"}
 
-
-@ON_THIS_MACHINE
-def test_down_clears_what_a_killed_localstack_left_behind(own_project: Project) -> None:
-    own_project.run("up")
     psutil.Process(own_project.record["pid"]).kill()
-
     own_project.run("down")
-
     assert own_project.processes() == []
 
 
@@ -340,9 +341,8 @@ def test_a_state_folder_that_can_not_be_used_is_told(own_project: Project) -> No
     own_project.run("up")
 
 
-def test_two_checkouts_run_side_by_side(
-    new_project: Callable[[str], Project], project: Project, own_project: Project
-) -> None:
+@ON_THIS_MACHINE
+def test_two_checkouts_run_side_by_side(project: Project, own_project: Project) -> None:
     own_project.run("up")
 
     assert own_project.run("status", "--json").json()["engine"]["running"]

@@ -42,6 +42,53 @@ def test_the_engines_environment_holds_localstack_its_command_line_and_nothing_o
     assert not importable(made.python, "localstack.pro", "-I")
 
 
+# Two calls of a service that is new to LocalStack, the second while the first makes it known.
+TWO_AT_ONCE = """
+import threading
+from types import SimpleNamespace
+from localstack.aws.handlers.service import ServiceRequestRouter
+from localstack.aws.handlers.service_plugin import ServiceLoader
+from localstack.services.plugins import SERVICE_PLUGINS
+from streamdev.plugins import loading
+
+begun, go_on, known = threading.Event(), threading.Event(), []
+
+class Router(ServiceRequestRouter):
+    def add_skeleton(self, skeleton):
+        begun.set()
+        go_on.wait()
+        super().add_skeleton(skeleton)
+
+def call():
+    context = SimpleNamespace(service=SimpleNamespace(service_name="sts"))
+    loader(None, context, None)
+    known.append(len(router.handlers))
+
+loading.install()
+router = Router()
+loader = ServiceLoader(SERVICE_PLUGINS, router)
+calls = [threading.Thread(target=call) for _ in range(2)]
+calls[0].start()
+begun.wait()
+calls[1].start()
+calls[1].join(1)
+go_on.set()
+for each in calls:
+    each.join()
+print(min(known))
+"""
+
+
+def test_a_call_finds_its_service_whole_though_another_call_is_loading_it() -> None:
+    made = engine_environment(Notes())
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(
+        [made.python, "-P", "-c", TWO_AT_ONCE], env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) > 0, "the second call found no operation"
+
+
 def test_the_handlers_interpreter_is_no_virtual_environments() -> None:
     made = engine_environment(Notes())
     code = "import sys; print(sys.prefix == sys.base_prefix, *sys.version_info[:2])"

@@ -233,7 +233,7 @@ def test_a_reader_that_leaves_ends_it_quietly(observed: Observed) -> None:
             assert process.stdout.readline()
             process.stdout.close()
             observed.run("put-item", f"id={unique('pipe')}", "--wait")
-            process.wait(timeout=30)
+            assert process.wait(timeout=30) == ExitCode.PIPE_CLOSED
             assert process.stderr.read() == ""
         finally:
             process.kill()

@@ -23,6 +23,7 @@ from streamdev.aws.gateway import Gateway
 from streamdev.engine.base import Engine
 from streamdev.paths import StateDir
 from streamdev.semantics import log
+from tests.support.forking import forker
 
 T = TypeVar("T")
 COMMAND = [sys.executable, "-P", "-m", "streamdev.cli"]
@@ -71,18 +72,16 @@ class Project:
         environ: dict[str, str] | None = None,
     ) -> Result:
         """Run a command to its end; with ``check`` it must end with 0."""
-        ended = subprocess.run(
-            [*COMMAND, *args],
+        ended = forker().run(
+            args,
             cwd=self.root,
-            env=self.environ | (environ or {}),
-            input=stdin.encode() if isinstance(stdin, str) else stdin or b"",
-            capture_output=True,
+            environ=self.environ | (environ or {}),
+            stdin=stdin.encode() if isinstance(stdin, str) else stdin or b"",
             timeout=timeout,
-            check=False,
         )
         result = Result(
             args,
-            ended.returncode,
+            ended.exit_code,
             ended.stdout.decode("utf-8", "replace"),
             ended.stderr.decode("utf-8", "replace"),
         )

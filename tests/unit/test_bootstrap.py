@@ -186,6 +186,16 @@ def test_a_python_too_old_to_help_is_told_at_once(tmp_path: Path) -> None:
     assert "Python 3.11, 3.12 or 3.13" in str(caught.value)
 
 
+def test_make_says_which_python_it_lacks(tmp_path: Path) -> None:
+    old = program(tmp_path / "python3", "exit 1")
+    done = subprocess.run(
+        ["make", "venv", f"PYTHONS={old}"], cwd=ROOT, text=True, capture_output=True
+    )
+    assert done.returncode == 2
+    assert "no Python 3.6 or newer on PATH" in done.stderr
+    assert "apt-get install python3 python3-venv" in done.stderr
+
+
 def test_a_failed_set_up_leaves_what_was_there(
     checkout: Path, environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from scripts.cli_reference import commands
 from streamdev.cli.context import Context
-from streamdev.cli.engines import choose
+from streamdev.cli.engines import choose, region_of
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.lifecycle import put_example
 from streamdev.cli.progress import TerminalProgress
@@ -29,6 +30,7 @@ from streamdev.engine.record import EngineRecord
 from streamdev.errors import EngineStartError, InvalidInputError
 from tests.support.in_process import context_in, run
 
+ROOT = Path(__file__).resolve().parents[2]
 RECORD = EngineRecord(
     engine="host",
     engine_id="0123456789ab-89abcdef",
@@ -46,6 +48,14 @@ def context(tmp_path: Path) -> Context:
     return context_in(tmp_path)
 
 
+@pytest.fixture
+def in_the_repository(context: Context) -> Context:
+    """With this repository's pipelines, and a state of its own."""
+    for name in ("pipelines.toml", "lambda_src", "samples"):
+        (context.cwd / name).symlink_to(ROOT / name)
+    return context
+
+
 def test_status_without_an_engine(context: Context) -> None:
     code, out, _ = run(context, "status")
     assert code == ExitCode.ENGINE_NOT_RUNNING
@@ -58,17 +68,43 @@ def test_status_without_an_engine_as_json(context: Context) -> None:
     assert json.loads(out) == {"engine": {"running": False}}
 
 
-@pytest.mark.parametrize("command", ["env", "status"])
+WITHOUT_AN_ENGINE = {
+    "up", "down", "export", "import", "plan-capacity", "snapshot load", "snapshot ls",
+    "doctor", "init", "schema",
+}  # fmt: skip
+# What the others need to get as far as asking the engine.
+ARGUMENTS = {
+    "chaos": "user-profile",
+    "debug": "user-profile",
+    "delete-item": "1",
+    "dlq purge": "--all",
+    "filter test": "1",
+    "get-item": "1",
+    "invoke": "user-profile",
+    "load": "--generate 1",
+    "put-item": "id=1",
+    "request": "{} -p async-request",
+    "ttl expire": "-p async-request",
+    "update-item": "1 name=Jane",
+    "verify": "user-profile",
+    "why": "1",
+}
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c not in WITHOUT_AN_ENGINE])
 def test_a_dead_engine_is_told_with_the_last_lines_of_its_log(
-    context: Context, command: str
+    in_the_repository: Context, command: str
 ) -> None:
+    context = in_the_repository
     RECORD.write(context.state.engine_record)
     context.state.log.write_text("one\nout of memory\n")
-    code, _, err = run(context, command)
+    code, out, err = run(context, *command.split(), *ARGUMENTS.get(command, "").split())
+    told = out if command == "why" else err
     assert code == ExitCode.ENGINE_NOT_RUNNING
-    assert "is gone without having been stopped" in err
-    assert "out of memory" in err
-    assert "./dev.py up" in err
+    assert "is gone without having been stopped" in told
+    assert "out of memory" in told
+    assert "./dev.py up" in told
+    assert "Traceback" not in err
 
 
 def test_an_engine_that_is_just_being_started_is_not_called_dead(context: Context) -> None:
@@ -189,11 +225,42 @@ def test_an_engine_that_is_asked_for_is_taken(context: Context) -> None:
     assert choose(context).name == "host"
 
 
-def test_a_start_timeout_that_is_no_number_is_refused(context: Context) -> None:
+@pytest.mark.parametrize("value", ["soon", "0", "-5", "nan", "inf"])
+def test_a_start_timeout_that_is_no_number_is_refused(context: Context, value: str) -> None:
     context.settings.engine = "host"
-    context.environ = {**context.environ, "STREAMDEV_START_TIMEOUT": "soon"}
-    with pytest.raises(InvalidInputError, match="STREAMDEV_START_TIMEOUT is 'soon'"):
+    context.environ = {**context.environ, "STREAMDEV_START_TIMEOUT": value}
+    with pytest.raises(InvalidInputError, match=f"STREAMDEV_START_TIMEOUT is '{value}'"):
         _ = context.engine
+
+
+@pytest.mark.parametrize(
+    ("region", "hint"),
+    [
+        ("mars", "For instance: STREAMDEV_REGION=eu-west-1"),
+        ("us-east1", "Did you mean us-east-1?"),
+        ("eu-west-9", "Did you mean eu-west-3?"),
+        ("us-gov-west-1", "Did you mean us-west-1?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "env", "scan"])
+def test_a_region_that_aws_does_not_have_is_refused(
+    in_the_repository: Context, command: str, region: str, hint: str
+) -> None:
+    context = in_the_repository
+    context.environ = {**context.environ, "STREAMDEV_REGION": region}
+    code, _, err = run(context, command, "--engine", "host")
+    assert code == ExitCode.USAGE
+    told = f"STREAMDEV_REGION is '{region}', which is no region of AWS's partition aws."
+    assert err == f"Error: {told}\n{hint}\n"
+    assert not context.state.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "region"),
+    [("", "us-east-1"), ("us-east-1", "us-east-1"), ("mx-central-1", "mx-central-1")],
+)
+def test_another_region_is_taken(context: Context, value: str, region: str) -> None:
+    assert region_of({**context.environ, "STREAMDEV_REGION": value}) == region
 
 
 def test_progress_is_plain_lines_away_from_a_terminal() -> None:

@@ -194,12 +194,15 @@ def test_no_command_of_a_module_is_left_out() -> None:
     assert sorted(named) == sorted(main.cli.list_commands(click.Context(main.cli)))
 
 
-def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["--help", "doctor", "doctor --json", "schema"])
+def test_a_reader_that_went_away_ends_it_quietly_as_other_tools(
+    command: str, tmp_path: Path
+) -> None:
     """``dev.py --help | head -1``, with the reader gone before the first line."""
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run(
-        [sys.executable, "-m", "streamdev.cli", "doctor", "--json"],
+        [sys.executable, "-P", "-m", "streamdev.cli", *command.split()],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
@@ -207,7 +210,7 @@ def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
         check=False,
     )
     os.close(write)
-    assert ended.stderr == ""
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_help_imports_nothing_heavy() -> None:

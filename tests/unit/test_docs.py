@@ -15,6 +15,7 @@ from scripts import cli_reference
 from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.main import cli
+from streamdev.config.load import load_project
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI_MD = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -67,6 +68,22 @@ def test_every_command_takes_the_common_options(name: str) -> None:
 
 def test_common_options_have_a_variable_each() -> None:
     assert all(option.envvar for option in cli_reference.common_options())
+
+
+def test_the_readme_lists_every_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Commands")[2].partition("\n\nEach has")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    listed = {word.split()[0] for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+    assert {name.split()[0] for name in COMMANDS} - listed == set()
+
+
+def test_the_readmes_pipeline_is_one(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "pipelines.toml"
+    path.write_text(block, encoding="utf-8")
+    assert load_project(path).pipeline("orders").mapping.batch_size == 10
 
 
 def test_every_exit_code_is_documented() -> None:

