@@ -166,6 +166,7 @@ def _describe(worker: MappingWorker) -> dict[str, Any]:
     due = min((lane["due"] for lane in lanes if lane["due"] is not None), default=None)
     retry = next((lane["retry"] for lane in lanes if lane["retry"]), None)
     at = report.last_invocation
+    trouble = chaos.find(report.function)
     return {
         "uuid": worker.uuid,
         "function": report.function,
@@ -182,6 +183,7 @@ def _describe(worker: MappingWorker) -> dict[str, Any]:
             {**lane, "due": _iso(lane["due"]), "retry": _retry(lane["retry"])} for lane in lanes
         ],
         "last_result": report.last_result,
+        "chaos": {**trouble.settings.to_json(), "deeds": trouble.deeds} if trouble else None,
         "in_flight": report.in_flight,
         "last_invocation": _iso(at.timestamp()) if at else None,
         "handled": report.handled,
