@@ -11,7 +11,7 @@ from localstack.services.edge import ROUTER
 
 from streamdev import __version__
 from streamdev.plugins import dynamodb, log, mapping
-from streamdev.plugins.executor import debugging, warm
+from streamdev.plugins.executor import debugging, spares, warm
 from streamdev.plugins.executor.debug_session import Request as DebugRequest
 from streamdev.plugins.mapping import chaos
 from streamdev.plugins.mapping.quiet_writer import QUIET_ERRORS
@@ -110,10 +110,30 @@ class ControlResource:
         return {"redact": {table: sorted(names) for table, names in redact.items()}}
 
     @route("/_streamdev/functions/<name>/warm", methods=["POST"])
-    def warm(self, _request: Request, name: str) -> Any:
-        """Have an update of the function that comes now start warm."""
-        warm.announce(name)
+    def warm(self, request: Request, name: str) -> Any:
+        """Have an update of the function that comes now start warm; told what will be in it."""
+        try:
+            contents = spares.Contents.from_json(request.get_json(silent=True))
+        except ValueError as error:
+            return _json({"error": str(error)}, status=400)
+        warm.announce(name, contents)
         return {"function": name}
+
+    @route("/_streamdev/functions/<name>/spare", methods=["POST"])
+    def spare(self, request: Request, name: str) -> Any:
+        """Have a process that waits for the function's next version, or go on with it."""
+        asked = request.get_json(silent=True)
+        try:
+            contents = spares.Contents.from_json(asked)
+            spares.keep(name, str(asked["account"]), str(asked["region"]), contents)
+        except (ValueError, KeyError) as error:
+            return _json({"error": str(error)}, status=400)
+        return {"function": name}
+
+    @route("/_streamdev/spares", methods=["GET"])
+    def spares(self, _request: Request) -> Any:
+        """The processes that wait for a function's next version."""
+        return _json(spares.states())
 
     @route("/_streamdev/debug", methods=["GET"])
     def debug_sessions(self, _request: Request) -> Any:
