@@ -34,15 +34,15 @@ ANNOUNCED_FOR = 60.0
 """Seconds within which the announced update has to come."""
 
 _lock = threading.Lock()
-_announced: dict[str, tuple[float, Contents | None]] = {}
+_announced: dict[str, tuple[float, Contents]] = {}
 
 
-def announce(function: str, contents: Contents | None) -> None:
+def announce(function: str, contents: Contents) -> None:
     """Updates of the function called ``function`` that come now are to start warm.
 
     Args:
         function: Its name.
-        contents: Of the package that it will have, where a process that waits may run that.
+        contents: Of the package that it will have, which a process that waits may run.
     """
     with _lock:
         _announced[function] = time.monotonic() + ANNOUNCED_FOR, contents
@@ -57,7 +57,7 @@ def install() -> None:
 
 def _is_announced(function: str) -> bool:
     with _lock:
-        return _announced.get(function, (0.0, None))[0] > time.monotonic()
+        return function in _announced and _announced[function][0] > time.monotonic()
 
 
 def _contents(version: Any) -> Contents | None:
@@ -65,9 +65,7 @@ def _contents(version: Any) -> Contents | None:
     with _lock:
         contents = _announced[version.id.function_name][1]
     code = version.config.code
-    if contents is None or code is None or code.code_sha256 != contents.sha256:
-        return None
-    return contents
+    return contents if code is not None and code.code_sha256 == contents.sha256 else None
 
 
 def _start(fn: Any, self: Any) -> Any:
