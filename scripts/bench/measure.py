@@ -67,7 +67,7 @@ def measure(subject: Subject, plan: Plan, report: Report, of_requests: Report) -
 
 
 def _life(subject: Streamdev, ready: float, plan: Plan, report: Report) -> None:
-    """Starting, starting what runs, deploying an edit."""
+    """Starting, starting what runs, deploying an edit, saving one that is watched."""
     name = subject.name
     report.add(figures.READY, "s", name, [ready])
     first = subject.run("put-item", "id=first", "name=first", "--wait")
@@ -78,6 +78,7 @@ def _life(subject: Streamdev, ready: float, plan: Plan, report: Report) -> None:
     for number in range(plan.edits):
         subject.edit_handler(number)
         report.add(figures.REDEPLOY, "s", name, [subject.run("deploy")])
+    report.add(figures.RELOAD, "s", name, subject.reloads(plan.edits))
 
 
 def _single_puts(subject: Subject, plan: Plan, report: Report) -> None:

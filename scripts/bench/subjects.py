@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import click
 import psutil
 
 from scripts.bench import figures
+from streamdev.aws.control import Control
 from streamdev.engine.compose_files import project_name
 from streamdev.engine.container import find_container
 from streamdev.engine.docker_client import connected
@@ -27,6 +29,9 @@ from streamdev.paths import StateDir
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LAST_LINES = 15
+_COMMAND = [sys.executable, "-m", "streamdev.cli"]
+_SPARE_WITHIN = 60.0
+_LOOK = 0.1
 
 ENGINES = ("host", "compose")
 
@@ -83,16 +88,20 @@ class Streamdev:
             elif source.exists():
                 shutil.copy2(source, self.folder / part)
 
-    def run(self, *words: str) -> float:
-        """Run a command of the command line; seconds it took."""
+    @property
+    def _environ(self) -> dict[str, str]:
         environ = os.environ | {"STREAMDEV_ENGINE": self.engine, "STREAMDEV_PORT": str(self.port)}
         if self.stock_mapping:
             environ["STREAMDEV_MAPPING"] = "localstack"
+        return environ
+
+    def run(self, *words: str) -> float:
+        """Run a command of the command line; seconds it took."""
         start = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "streamdev.cli", *words],
+            [*_COMMAND, *words],
             cwd=self.folder,
-            env=environ,
+            env=self._environ,
             capture_output=True,
             text=True,
             check=False,
@@ -121,6 +130,37 @@ class Streamdev:
         """Change the handler, as an editor would."""
         path = self.folder / "lambda_src" / "user_profile" / "handler.py"
         path.write_text(path.read_text() + f"\n# edit {number}\n")
+
+    def reloads(self, edits: int) -> list[float]:
+        """Seconds from the save of an edit until it runs, as `watch` tells them."""
+        told = []
+        watching = subprocess.Popen(
+            [*_COMMAND, "watch", "user-profile", "--json"],
+            cwd=self.folder,
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert watching.stdout is not None
+        try:
+            for number in range(edits):
+                self._wait_for_spare()
+                self.edit_handler(number)
+                reloads = (json.loads(line) for line in watching.stdout)
+                told.append(next(one["seconds"] for one in reloads if one["kind"] == "reload"))
+        finally:
+            watching.terminate()
+            watching.communicate()
+        return told
+
+    def _wait_for_spare(self) -> None:
+        """Until a process waits for the edit, as it does a moment after the one before."""
+        deadline = time.monotonic() + _SPARE_WITHIN
+        while not any(one["state"] == "ready" for one in Control(self.endpoint).spares()):
+            if time.monotonic() > deadline:
+                raise SubjectError(f"{self.name}: no process waits for an edit under watch")
+            time.sleep(_LOOK)
 
     def processes(self) -> list[psutil.Process]:
         """LocalStack, DynamoDB Local and the handlers, LocalStack first."""

@@ -111,9 +111,30 @@ class Control:
         """Remove a stored batch; nothing happens where it is already gone."""
         self._call("DELETE", f"/batches/{name}")
 
-    def warm(self, function: str) -> None:
-        """Have an update of ``function`` that comes now load the new code before it counts."""
-        self._call("POST", f"/functions/{quote(function)}/warm", {})
+    def warm(self, function: str, contents: Mapping[str, Any]) -> None:
+        """Have an update of ``function`` that comes now load the new code before it counts.
+
+        ``contents`` are those of the new package, as `spare` takes them.
+        """
+        self._call("POST", f"/functions/{quote(function)}/warm", dict(contents))
+
+    def spare(
+        self, function: str, *, account: str, region: str, contents: Mapping[str, Any]
+    ) -> None:
+        """Have a process wait for the next version of ``function`` until 15 s after the last call.
+
+        Args:
+            function: Its name.
+            account: Whose it is.
+            region: Where it is.
+            contents: Of the package that it has now (``plugins.executor.spares.Contents``).
+        """
+        body = {"account": account, "region": region, **contents}
+        self._call("POST", f"/functions/{quote(function)}/spare", body)
+
+    def spares(self) -> list[dict[str, Any]]:
+        """The processes that wait: ``function``, ``state`` and ``pid``."""
+        return list(self._call("GET", "/spares"))
 
     def debug(self, function: str, **settings: Any) -> None:
         """Begin to debug ``function``, or go on with it (``plugins.executor.debugging.Request``).

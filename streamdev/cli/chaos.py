@@ -187,11 +187,8 @@ def _left(end: float | None) -> float:
 
 
 def _tell(ctx: Context, pipeline: str, settings: ChaosSettings, seconds: float | None) -> None:
-    shares = ", ".join(
-        f"{deed} {share * 100:g}%" for deed, share in settings.shares.items() if share
-    )
     until = f"for {seconds:g} s" if seconds else "until Ctrl-C"
-    ctx.err.print(Text.assemble((pipeline, "bold"), f": {shares}; seed {settings.seed}; {until}."))
+    ctx.err.print(Text.assemble((pipeline, "bold"), f": {settings.words}; {until}."))
     if settings.within_keys:
         note = "records of one item overtake each other: on AWS they never do."
         ctx.err.print(Text.assemble(("Note: ", "yellow"), note))

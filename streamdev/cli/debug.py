@@ -16,6 +16,7 @@ import click
 from rich.text import Text
 
 from streamdev.aws.errors import AwsError
+from streamdev.aws.names import ACCOUNT_ID
 from streamdev.cli.context import Context, pass_context
 from streamdev.cli.deploy import deploy_project
 from streamdev.cli.following import Following, ended_by_ctrl_c, how_it_ended
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 _RENEW_S = 3.0
 _LOOK_S = 0.1
 _READY_WITHIN_S = 60.0
-_ACCOUNT = "000000000000"
 # As AWS has it, and as debuggers may call the handler's folder in their path mappings.
 _TASK_ROOT = "/var/task"
 
@@ -213,7 +213,7 @@ class _Sessions:
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._settings = {
             "owner": self._owner,
-            "account": _ACCOUNT,
+            "account": ACCOUNT_ID,
             "region": ctx.gateway.region,
             "folder": folder,
             "wait": wait,

@@ -111,5 +111,6 @@ def start_warm(ctx: Context, info: EngineInfo, change: Change) -> None:
         and change.action is Action.UPDATE
         and isinstance(function, FunctionResource)
         and function.provisioned_concurrency is None
+        and function.package is not None
     ):
-        ctx.gateway.control.warm(function.name)
+        ctx.gateway.control.warm(function.name, function.package.contents)

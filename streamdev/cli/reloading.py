@@ -14,6 +14,7 @@ from streamdev.cli.context import Context
 from streamdev.cli.deploy import deploy_project
 from streamdev.cli.deploy_steps import deploy_lock, package_of, start_warm
 from streamdev.cli.following import Following
+from streamdev.cli.spares import Spares
 from streamdev.errors import DeployError, StreamdevError
 from streamdev.observe import batches
 from streamdev.observe.names import Names
@@ -41,6 +42,7 @@ class Reloader:
         info: The engine.
         names: The pipelines that are watched; none for all.
         following: Where it is told.
+        spares: Processes that wait for the next edit.
         replay: Whether the last batch is sent through new code.
     """
 
@@ -50,6 +52,7 @@ class Reloader:
         info: EngineInfo,
         names: Sequence[str],
         following: Following,
+        spares: Spares,
         *,
         replay: bool,
     ) -> None:
@@ -57,6 +60,7 @@ class Reloader:
         self._info = info
         self._names = tuple(names)
         self._following = following
+        self._spares = spares
         self._replay = replay
         #: What can't be deployed as it is now: the words, by pipeline ("" for pipelines.toml).
         self._wrong: dict[str, str] = {}
@@ -114,8 +118,11 @@ class Reloader:
             more=package.notes,
         )
         self._document(pipeline.name, files, "reloaded", seconds)
+        self._spares.deployed(plan.changes)
         if self._replay:
             self._send_last_batch(pipeline)
+        if self._info.has_plugins:
+            self._spares.renew()
 
     def _package(self, pipeline: Pipeline) -> Package:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -146,6 +153,7 @@ class Reloader:
             self._tell_wrong(name, [name], error)
             return
         self._wrong.clear()
+        self._spares.deployed(result.changes)
         self._following.watch(
             Names.of_project(ctx.project), [one.function.name for one in self.pipelines]
         )

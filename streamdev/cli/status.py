@@ -13,6 +13,7 @@ from streamdev.cli.context import Context, pass_context
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.cli.options import common_options
 from streamdev.engine.base import EngineInfo
+from streamdev.semantics.chaos import ChaosSettings
 
 
 @click.command()
@@ -20,6 +21,8 @@ from streamdev.engine.base import EngineInfo
 @pass_context
 def status(ctx: Context) -> int:
     """Show engine, tables, functions and mappings: counts, backlog, last result.
+
+    Where chaos is on for a function, that is said.
 
     Ends with exit code 3 when the engine is not running, or has died: then with the last
     lines of its log.
@@ -48,7 +51,8 @@ def gather(ctx: Context, info: EngineInfo) -> dict[str, Any]:
 
     ``engine``, ``tables`` (``name``, ``items``, ``state``, ``stream_arn``), ``functions``
     (``name``, ``runtime``, ``state``, ``update``, ``reason``) and ``mappings`` (as the
-    plugins tell them; with the external engine as AWS's API does: no position or backlog).
+    plugins tell them, with the settings of ``chaos`` while it lasts; with the external engine as
+    AWS's API does: no position or backlog).
     The three are empty while ``engine.ready`` is false.
     """
     engine: dict[str, Any] = {
@@ -170,6 +174,11 @@ def show(ctx: Context, gathered: dict[str, Any]) -> None:
         ),
         [_mapping_row(mapping) for mapping in gathered["mappings"]],
     )
+    for mapping in gathered["mappings"]:
+        if mapping.get("chaos"):
+            words = ChaosSettings.from_json(mapping["chaos"]).words
+            told = f"Chaos for {mapping['function']}: {words}. It ends with ./dev.py chaos."
+            ctx.out.print(Text(told, style="bold yellow"))
 
 
 def _mapping_row(mapping: dict[str, Any]) -> tuple[str, ...]:

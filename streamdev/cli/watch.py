@@ -12,6 +12,7 @@ from streamdev.cli.deploy import deploy_project
 from streamdev.cli.following import Following, ended_by_ctrl_c, how_it_ended
 from streamdev.cli.options import common_options
 from streamdev.cli.reloading import Reloader
+from streamdev.cli.spares import Spares
 from streamdev.engine.base import require
 from streamdev.errors import InvalidInputError
 
@@ -48,13 +49,15 @@ def watch(ctx: Context, names: tuple[str, ...], replay: bool) -> int:
     stop = threading.Event()
     functions = [pipeline.function.name for pipeline in ctx.project.select(names)]
     following = Following(ctx, functions, stop)
-    reloader = Reloader(ctx, info, names, following, replay=replay)
+    spares = Spares(ctx.gateway, stop)
+    reloader = Reloader(ctx, info, names, following, spares, replay=replay)
     with ended_by_ctrl_c(stop):
         # What is saved from now on is noticed, also while the rest is deployed.
         edits = Edits(reloader.folders, ctx.config_path, stop)
-        deploy_project(ctx, names, watching=True)
+        spares.deployed(deploy_project(ctx, names, watching=True).changes)
         if info.has_plugins:
             following.start()
+            spares.start()
         folders = ", ".join(folder.name for folder in reloader.folders)
         ctx.err.print(Text(f"Watching {folders} and {ctx.config_path.name}; Ctrl-C ends.", "dim"))
         try:

@@ -7,14 +7,22 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from streamdev.config.models import Function
 from streamdev.deploy.requirements import NAME as REQUIREMENTS
 from streamdev.deploy.requirements import Target, vendor
-from streamdev.deploy.sources import SourceFile, check_handler, check_syntax, source_files
+from streamdev.deploy.sources import (
+    SourceFile,
+    check_handler,
+    check_syntax,
+    module_names,
+    source_files,
+)
 from streamdev.deploy.zip_copy import copy_entry, opened
 from streamdev.errors import DeployError
 
@@ -22,6 +30,9 @@ from streamdev.errors import DeployError
 MAX_ZIPPED = 50 * 1024 * 1024
 MAX_UNZIPPED = 250 * 1024 * 1024
 BIGGEST_NAMED = 5
+
+# How often a package is begun anew whose files are changed meanwhile.
+_ATTEMPTS = 10
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can tell
 _UNIX = 3
@@ -35,17 +46,46 @@ class Package:
     Attributes:
         sha256: As AWS shows it: base64 of the SHA-256 of the zip's bytes.
         size: Bytes, zipped.
+        own: The top-level names of the function's own modules.
+        required: A hash of all that is not the function's own.
         notes: What to tell the person who deploys it.
     """
 
     path: Path
     sha256: str
     size: int
+    own: tuple[str, ...] = ()
+    required: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def contents(self) -> dict[str, Any]:
+        """What is in it, as the engine is told."""
+        return {"sha256": self.sha256, "own": list(self.own), "required": self.required}
 
     def read(self) -> bytes:
         """The zip's bytes."""
         return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A file of the package, and the SHA-256 of its content."""
+
+    file: SourceFile
+    sha256: bytes
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @classmethod
+    def of(cls, file: SourceFile) -> _Packed:
+        return cls(file, hashlib.sha256(file.path.read_bytes()).digest())
+
+
+class _ChangedError(Exception):
+    """A file was changed while it was packed."""
 
 
 def build_package(function: Function, target: Target, packages: Path, cache: Path) -> Package:
@@ -64,24 +104,57 @@ def build_package(function: Function, target: Target, packages: Path, cache: Pat
         DeployError: The folder is missing, a file is no valid Python, the handler's module
             is missing, a requirement can't be had, or the package is over AWS's limits.
     """
+    for _ in range(_ATTEMPTS):
+        try:
+            return _build(function, target, packages, cache)
+        except _ChangedError as error:
+            changed = error
+    raise DeployError(f"{changed} is being changed all the time.", hint="Deploy when it is whole.")
+
+
+def _build(function: Function, target: Target, packages: Path, cache: Path) -> Package:
     own = source_files(function.source)
     notes = _check_syntax(own, target)
     vendored = vendor(function.source / REQUIREMENTS, target, cache)
-    files = _merge(own, [] if vendored is None else source_files(vendored))
+    files = _merge(map(_Packed.of, own), () if vendored is None else _vendored_files(vendored))
     names = {file.name for file in files}
     warning = check_handler(function.handler, names, function.source)
     path = packages / function.name / f"{_content_hash(files)}.zip"
     if not path.is_file():
-        _check_unzipped(function.name, files)
+        _check_unzipped(function.name, [file.file for file in files])
         others = list(path.parent.glob("*.zip"))
         _write(path, files, others)
         for other in others:
             other.unlink(missing_ok=True)
     data = path.read_bytes()
     if len(data) > MAX_ZIPPED:
-        raise _too_big(function.name, "zipped", len(data), MAX_ZIPPED, files)
-    digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
-    return Package(path, digest, len(data), (*notes, *([warning] if warning else [])))
+        raise _too_big(
+            function.name, "zipped", len(data), MAX_ZIPPED, [file.file for file in files]
+        )
+    tops = {_top(file.name) for file in own}
+    return Package(
+        path,
+        sha256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
+        size=len(data),
+        own=module_names(own),
+        required=_content_hash([file for file in files if _top(file.name) not in tops]),
+        notes=(*notes, *([warning] if warning else [])),
+    )
+
+
+def _top(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _vendored_files(folder: Path) -> tuple[_Packed, ...]:
+    """The files of a folder that `vendor` made; nobody changes it, so it is read once."""
+    state = folder.stat()
+    return _read_vendored(folder, state.st_ino, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read_vendored(folder: Path, _inode: int, _changed: int) -> tuple[_Packed, ...]:
+    return tuple(map(_Packed.of, source_files(folder)))
 
 
 def check_source(function: Function) -> tuple[str, ...]:
@@ -115,25 +188,27 @@ def _check_syntax(files: Sequence[SourceFile], target: Target) -> tuple[str, ...
     return ()
 
 
-def _merge(own: Sequence[SourceFile], vendored: Sequence[SourceFile]) -> list[SourceFile]:
+def _merge(own: Iterable[_Packed], vendored: Iterable[_Packed]) -> list[_Packed]:
     """All files by name; the handler's own win over a requirement's."""
     files = {file.name: file for file in vendored} | {file.name: file for file in own}
     return [files[name] for name in sorted(files)]
 
 
-def _content_hash(files: Sequence[SourceFile]) -> str:
+def _content_hash(files: Iterable[_Packed]) -> str:
     """A hash over names, modes and contents."""
     digest = hashlib.sha256()
     for file in files:
-        content = hashlib.sha256(file.path.read_bytes()).hexdigest()
-        digest.update(f"{file.name}\0{file.executable:d}\0{content}\n".encode())
+        digest.update(f"{file.name}\0{file.file.executable:d}\0{file.sha256.hex()}\n".encode())
     return digest.hexdigest()[:32]
 
 
-def _write(path: Path, files: Sequence[SourceFile], older: Sequence[Path]) -> None:
+def _write(path: Path, files: Sequence[_Packed], older: Sequence[Path]) -> None:
     """Write the zip whole or not at all.
 
     Compressing takes longest; what is equal in one of the ``older`` zips is taken from there.
+
+    Raises:
+        _ChangedError: A file is not what it was when it was looked at.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
@@ -144,19 +219,24 @@ def _write(path: Path, files: Sequence[SourceFile], older: Sequence[Path]) -> No
             opened(older) as before,
         ):
             for file in files:
-                entry, content = _entry(file), file.path.read_bytes()
-                if before is None or not copy_entry(before, archive, entry, content):
+                entry = _entry(file)
+                if before is None or not copy_entry(before, archive, entry):
+                    content = file.file.path.read_bytes()
+                    if hashlib.sha256(content).digest() != file.sha256:
+                        raise _ChangedError(file.file.path)
                     archive.writestr(entry, content, compresslevel=6)
         Path(scratch).replace(path)
     finally:
         Path(scratch).unlink(missing_ok=True)
 
 
-def _entry(file: SourceFile) -> zipfile.ZipInfo:
+def _entry(file: _Packed) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(file.name, _EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = _UNIX
-    entry.external_attr = (_REGULAR_FILE | (0o755 if file.executable else 0o644)) << 16
+    entry.external_attr = (_REGULAR_FILE | (0o755 if file.file.executable else 0o644)) << 16
+    # By this the next zip knows what it can take over.
+    entry.comment = file.sha256
     return entry
 
 

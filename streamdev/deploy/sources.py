@@ -114,6 +114,16 @@ def source_files(folder: Path) -> list[SourceFile]:
     return files
 
 
+def module_names(files: Collection[SourceFile]) -> tuple[str, ...]:
+    """The top-level names that can be imported of ``files``, sorted."""
+    found = set()
+    for file in files:
+        top, below, _ = file.name.partition("/")
+        if below or top.endswith((".py", ".so")):
+            found.add(top if below else top.partition(".")[0])
+    return tuple(sorted(found))
+
+
 def _walk(base: Path) -> Iterator[SourceFile]:
     entered: set[str] = set()
     for current, folders, names in os.walk(base, followlinks=True):

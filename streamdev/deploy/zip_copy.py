@@ -29,26 +29,18 @@ def opened(older: Sequence[Path]) -> Iterator[zipfile.ZipFile | None]:
     yield None
 
 
-def copy_entry(
-    source: zipfile.ZipFile, target: zipfile.ZipFile, entry: zipfile.ZipInfo, content: bytes
-) -> bool:
+def copy_entry(source: zipfile.ZipFile, target: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
     """Copy the entry of that name if it is the same; return whether it was.
 
     Args:
         source: Opened for reading.
         target: Opened for writing.
-        entry: What it is to be.
-        content: Its bytes, uncompressed.
+        entry: What it is to be; its comment is a hash of its content.
     """
     found = source.NameToInfo.get(entry.filename)
     if found is None or source.fp is None or target.fp is None:
         return False
-    if (found.external_attr, found.file_size) != (entry.external_attr, len(content)):
-        return False
-    try:
-        if source.read(found) != content:
-            return False
-    except zipfile.BadZipFile:
+    if (found.external_attr, found.comment) != (entry.external_attr, entry.comment):
         return False
     source.fp.seek(found.header_offset)
     header = source.fp.read(_HEADER)

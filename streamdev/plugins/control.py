@@ -11,7 +11,7 @@ from localstack.services.edge import ROUTER
 
 from streamdev import __version__
 from streamdev.plugins import alterations, dynamodb, log, mapping
-from streamdev.plugins.executor import debugging, warm
+from streamdev.plugins.executor import debugging, spares, warm
 from streamdev.plugins.executor.debug_session import Request as DebugRequest
 from streamdev.plugins.mapping import chaos
 from streamdev.plugins.mapping.quiet_writer import QUIET_ERRORS
@@ -116,10 +116,30 @@ class ControlResource:
         }
 
     @route("/_streamdev/functions/<name>/warm", methods=["POST"])
-    def warm(self, _request: Request, name: str) -> Any:
-        """Have an update of the function that comes now start warm."""
-        warm.announce(name)
+    def warm(self, request: Request, name: str) -> Any:
+        """Have an update of the function that comes now start warm; told what will be in it."""
+        try:
+            contents = spares.Contents.from_json(request.get_json(silent=True))
+        except ValueError as error:
+            return _json({"error": str(error)}, status=400)
+        warm.announce(name, contents)
         return {"function": name}
+
+    @route("/_streamdev/functions/<name>/spare", methods=["POST"])
+    def spare(self, request: Request, name: str) -> Any:
+        """Have a process that waits for the function's next version, or go on with it."""
+        asked = request.get_json(silent=True)
+        try:
+            contents = spares.Contents.from_json(asked)
+            spares.keep(name, str(asked["account"]), str(asked["region"]), contents)
+        except (ValueError, KeyError) as error:
+            return _json({"error": str(error)}, status=400)
+        return {"function": name}
+
+    @route("/_streamdev/spares", methods=["GET"])
+    def spares(self, _request: Request) -> Any:
+        """The processes that wait for a function's next version."""
+        return _json(spares.states())
 
     @route("/_streamdev/debug", methods=["GET"])
     def debug_sessions(self, _request: Request) -> Any:
@@ -172,6 +192,7 @@ def _describe(worker: MappingWorker) -> dict[str, Any]:
     due = min((lane["due"] for lane in lanes if lane["due"] is not None), default=None)
     retry = next((lane["retry"] for lane in lanes if lane["retry"]), None)
     at = report.last_invocation
+    trouble = chaos.find(report.function)
     return {
         "uuid": worker.uuid,
         "function": report.function,
@@ -188,6 +209,7 @@ def _describe(worker: MappingWorker) -> dict[str, Any]:
             {**lane, "due": _iso(lane["due"]), "retry": _retry(lane["retry"])} for lane in lanes
         ],
         "last_result": report.last_result,
+        "chaos": {**trouble.settings.to_json(), "deeds": trouble.deeds} if trouble else None,
         "in_flight": report.in_flight,
         "last_invocation": _iso(at.timestamp()) if at else None,
         "handled": report.handled,

@@ -69,6 +69,14 @@ class ChaosSettings:
             raise ValueError("a share is between 0 and 1, a delay not negative")
         return settings
 
+    @property
+    def words(self) -> str:
+        """``fail 40%, delay 10%; seed 7``."""
+        shares = ", ".join(
+            f"{deed} {share * 100:g}%" for deed, share in self.shares.items() if share
+        )
+        return f"{shares}; seed {self.seed}"
+
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON."""
         return {

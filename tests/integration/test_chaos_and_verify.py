@@ -127,6 +127,13 @@ class Shop:
         (own,) = (one for one in found if one["function"] == f"{self.mark}-{pipeline}")
         return own
 
+    def status(self, pipeline: str) -> dict[str, Any]:
+        """What status tells of a pipeline's mapping."""
+        found = self.run("status", "--json").json()["mappings"]
+        own: dict[str, Any]
+        (own,) = (one for one in found if one["function"] == f"{self.mark}-{pipeline}")
+        return own
+
     def done(self, pipeline: str, count: int) -> None:
         """Wait until so many records have been handled or given up, and none waits."""
 
@@ -231,18 +238,33 @@ def test_chaos_is_told_as_chaos_and_ends_with_the_command(shop: Shop) -> None:
         shop.order("ones", {"id": "t", "customer": "t", "amount": 1})
         # Its retries are seconds apart by then, so that it is seen in one.
         eventually(lambda: len(shop.deeds("ones")) > 5, what="throttles")
+        assert f"Chaos for {shop.mark}-ones: throttle 100%; seed 1." in shop.run("status").stdout
+        told = shop.status("ones")["chaos"]
+        assert (told["shares"]["throttle"], told["seed"]) == (1, 1)
+        assert set(told["deeds"]) == {"throttle"}
+        assert shop.status("sets")["chaos"] is None
         why = shop.run("why", "t", "-p", "ones", "--json", check=False).json()
         assert why["findings"][0]["check"] == "chaos"
         assert not why["findings"][0]["ok"]
     # What was throttled goes on at once.
     eventually(lambda: shop.run("why", "t", "-p", "ones", "--json", check=False).json()["ok"])
+    assert "Chaos for" not in shop.run("status").stdout
     told = shop.run("why", "t", "-p", "ones").stdout
     assert "chaos  attempt 1 at 1 record throttled, the function was not run" in told
 
-    with shop.chaos("ones", "--fail", "100%"):
-        shop.order("ones", {"id": "f", "customer": "f", "amount": 1})
-        eventually(lambda: "f" in map(_key, _dead(shop)), what="given up")
+    code, shown = at_a_terminal(
+        shop.project,
+        *shop.args("chaos", "ones", "--fail", "100%", "--no-color"),
+        steps=[
+            ("until Ctrl-C", lambda: shop.order("ones", {"id": "f", "customer": "f", "amount": 1})),
+            ("chaos: attempt 3 at 1 record failed", None),
+        ],
+    )
+    assert code == ExitCode.INTERRUPTED, shown
+    assert "All is as before. What was done: 3 fail." in shown
+    assert "Traceback" not in shown
     shop.ended("ones")
+    eventually(lambda: "f" in map(_key, _dead(shop)), what="given up")
     why = shop.run("why", "f", "-p", "ones", check=False)
     assert "./dev.py chaos failed it 3 times, not the function" in why.stdout
     logs = shop.run("logs", "-p", "ones").stdout

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import IO
 
@@ -16,6 +16,7 @@ import pytest
 
 from streamdev.cli.exit_codes import ExitCode
 from streamdev.observe.cloudwatch import follow_functions
+from streamdev.testing.pipeline import TestedPipeline
 from tests.support.observing import Observed
 from tests.support.project import COMMAND, Project, eventually, pipeline, unique
 
@@ -239,33 +240,29 @@ def test_a_reader_that_leaves_ends_it_quietly(observed: Observed) -> None:
             process.kill()
 
 
-def test_a_batch_names_the_records_that_failed(project: Project) -> None:
-    own = Observed(project)
-    project.write_handler(own.mark, REPORTING)
+def test_a_batch_names_the_records_that_failed(
+    project: Project, streamdev_pipelines: Callable[..., TestedPipeline]
+) -> None:
+    mark = unique("batch")
+    project.write_handler(mark, REPORTING)
     text = pipeline(
-        own.mark,
-        table=own.mark,
-        source=own.mark,
+        mark,
+        table=mark,
+        source=mark,
         mapping=(
             "batch-size = 5, starting-position = 'TRIM_HORIZON', maximum-retry-attempts = 0, "
             "maximum-batching-window = 2, report-batch-item-failures = true"
         ),
     )
-    project.write_pipelines(text, own.config)
-    project.run("deploy", "--config", own.config, own.mark)
-    own.run("put-item", "-", stdin='{"id": "good"}\n{"id": "bad", "mode": "report"}\n')
-
-    def told() -> list[dict[str, object]]:
-        return own.run("logs", "-p", own.mark, "--json").json_lines()
-
-    eventually(lambda: any(e.get("keys") == {"id": "bad"} for e in told()), interval=0.5)
-    outcomes = {
-        str(entry["keys"]): (entry["outcome"], entry["batch_size"])
-        for entry in told()
-        if entry["kind"] == "record" and entry["attempt"] == 1
-    }
-    assert outcomes["{'id': 'good'}"][0] == "ok"
-    assert outcomes["{'id': 'bad'}"][0] == "error"
+    own = streamdev_pipelines(config=project.write_pipelines(text, f"{mark}.toml"))
+    good, bad = own.put(id="good"), own.put(id="bad", mode="report")
+    assert own.wait_handled(good).attempt == 1
+    failed = own.wait_handled(bad, outcome="error")
+    assert failed.attempt == 1
+    logged = project.run("logs", "--json").json_lines()
+    told = [one for one in logged if one.get("function") == own.function]
+    outcomes = {one["keys"]["id"]: one["outcome"] for one in told if one["kind"] == "record"}
+    assert outcomes == {"good": "ok", "bad": "error"}
 
 
 REPORTING = """\

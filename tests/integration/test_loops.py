@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streamdev.testing.pipeline import TestedPipeline
 from tests.support.project import Project, eventually, pipeline, unique
 
 BEGIN = """
@@ -42,88 +45,94 @@ def handle(image):
 """
 
 
-class Own:
-    """A pipeline of the test's own whose function and table have one name."""
+Pipelines = Callable[..., TestedPipeline]
 
-    def __init__(self, project: Project, code: str, mapping: str = "batch-size = 1") -> None:
-        self.project, self.name = project, unique("loop")
-        project.write_handler(self.name, BEGIN + code)
-        mapping += ", starting-position = 'TRIM_HORIZON', maximum-retry-attempts = 0"
-        text = pipeline(self.name, table=self.name, source=self.name, mapping=mapping)
-        self.config = str(project.write_pipelines(text, f"{self.name}.toml"))
-        self.client = project.client("dynamodb")
-        project.run("deploy", "--config", self.config)
 
-    def notices(self, kind: str) -> list[dict[str, Any]]:
-        entries = self.project.run("logs", "--json", "--config", self.config).json_lines()
-        return [e for e in entries if e["kind"] == kind and e.get("function") == self.name]
+def written(project: Project, code: str, mapping: str = "batch-size = 1") -> Path:
+    """A pipelines file with one pipeline, whose function and table have one name."""
+    name = unique("loop")
+    project.write_handler(name, BEGIN + code)
+    mapping += ", starting-position = 'TRIM_HORIZON', maximum-retry-attempts = 0"
+    text = pipeline(name, table=name, source=name, mapping=mapping)
+    return project.write_pipelines(text, f"{name}.toml")
 
-    def items(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.scan(TableName=self.name)["Items"]
-        return found
 
-    def mapping(self) -> dict[str, Any]:
-        mappings: list[dict[str, Any]] = self.project.gateway.control.mappings()
-        return next(mapping for mapping in mappings if mapping["function"] == self.name)
+def notices(project: Project, function: str, kind: str) -> list[dict[str, Any]]:
+    entries = project.run("logs", "--json").json_lines()
+    return [e for e in entries if e["kind"] == kind and e.get("function") == function]
+
+
+def mapping_of(project: Project, function: str) -> dict[str, Any]:
+    mappings: list[dict[str, Any]] = project.gateway.control.mappings()
+    return next(mapping for mapping in mappings if mapping["function"] == function)
 
 
 @pytest.mark.parametrize("code", [SAME_ITEM, NEW_ITEMS], ids=["same item", "new items"])
-def test_a_loop_is_stopped_after_16_rounds(project: Project, code: str) -> None:
-    own = Own(project, code)
-    own.client.put_item(TableName=own.name, Item={"id": {"S": "a"}})
+def test_a_loop_is_stopped_after_16_rounds(
+    project: Project, streamdev_pipelines: Pipelines, code: str
+) -> None:
+    own = streamdev_pipelines(config=written(project, code))
+    own.put(id="a")
 
-    (loop,) = eventually(lambda: own.notices("loop"), what="the loop's end")
+    (loop,) = eventually(lambda: notices(project, own.function, "loop"), what="the loop's end")
 
-    assert (loop["rounds"], loop["table"]) == (16, own.name)
-    eventually(lambda: own.mapping()["backlog"] == 0)
-    assert own.mapping()["handled"] == 16
-    assert own.mapping()["last_result"].startswith("PROBLEM: Stopped a loop")
-    (given_up,) = own.notices("discarded")
+    assert (loop["rounds"], loop["table"]) == (16, own.table)
+    eventually(lambda: mapping_of(project, own.function)["backlog"] == 0)
+    mapping = mapping_of(project, own.function)
+    assert mapping["handled"] == 16
+    assert mapping["last_result"].startswith("PROBLEM: Stopped a loop")
+    (given_up,) = notices(project, own.function, "discarded")
     assert given_up["reason"] == "RecursiveInvocationDetected"
     if code == SAME_ITEM:
-        assert own.items() == [{"id": {"S": "a"}, "rounds": {"N": "16"}}]
+        assert own.items() == [{"id": "a", "rounds": 16}]
         assert '["INSERT", "REMOVE"]' in loop["text"]
     else:
         assert len(own.items()) == 17
 
 
-def test_a_hot_key_written_from_outside_is_no_loop(project: Project) -> None:
-    own = Own(project, WRITES_BACK_ONCE, "batch-size = 2, report-batch-item-failures = true")
+def test_a_hot_key_written_from_outside_is_no_loop(
+    project: Project, streamdev_pipelines: Pipelines
+) -> None:
+    batches = "batch-size = 2, report-batch-item-failures = true"
+    own = streamdev_pipelines(config=written(project, WRITES_BACK_ONCE, batches))
     for number in range(1, 101):
-        own.client.update_item(
-            TableName=own.name,
+        own.engine.client("dynamodb").update_item(
+            TableName=own.table,
             Key={"id": {"S": "hot"}},
             UpdateExpression="SET n = :n",
             ExpressionAttributeValues={":n": {"N": str(number)}},
         )
 
     def caught_up() -> bool:
-        (item,) = own.items()
-        return item.get("seen") == {"N": "100"} and own.mapping()["backlog"] == 0
+        item = own.get("hot") or {}
+        return item.get("seen") == 100 and mapping_of(project, own.function)["backlog"] == 0
 
     eventually(caught_up, what="the last write to be seen")
-    assert own.notices("loop") == []
+    assert notices(project, own.function, "loop") == []
 
 
 def test_the_limit_can_be_set_and_there_may_be_none(own_project: Project) -> None:
     own_project.environ["STREAMDEV_LOOP_LIMIT"] = "3"
     own_project.run("up", timeout=600)
-    own = Own(own_project, SAME_ITEM)
-    own.client.put_item(TableName=own.name, Item={"id": {"S": "a"}})
+    config = written(own_project, SAME_ITEM)
+    name = config.stem
+    own_project.run("deploy", "--config", str(config))
+    own_project.run("put-item", "id=a", "--config", str(config))
 
-    (loop,) = eventually(lambda: own.notices("loop"), what="the loop's end")
+    (loop,) = eventually(lambda: notices(own_project, name, "loop"), what="the loop's end")
 
     assert loop["rounds"] == 3
-    eventually(lambda: own.mapping()["backlog"] == 0)
-    assert own.items() == [{"id": {"S": "a"}, "rounds": {"N": "3"}}]
+    eventually(lambda: mapping_of(own_project, name)["backlog"] == 0)
+    items = own_project.client("dynamodb").scan(TableName=name)["Items"]
+    assert items == [{"id": {"S": "a"}, "rounds": {"N": "3"}}]
 
     own_project.run("down")
     own_project.environ["STREAMDEV_LOOP_LIMIT"] = "off"
     own_project.run("up", timeout=600)
-    endless = Own(own_project, SAME_ITEM)
-    endless.client.put_item(TableName=endless.name, Item={"id": {"S": "a"}})
+    own_project.run("deploy", "--config", str(config))
+    own_project.run("put-item", "id=a", "--config", str(config))
 
     # Far beyond where it is stopped by default.
-    eventually(lambda: endless.mapping()["handled"] > 40, what="more rounds than any limit")
-    assert endless.notices("loop") == []
-    assert endless.notices("discarded") == []
+    eventually(lambda: mapping_of(own_project, name)["handled"] > 40, what="no end of rounds")
+    assert notices(own_project, name, "loop") == []
+    assert notices(own_project, name, "discarded") == []

@@ -25,6 +25,7 @@ from streamdev.engine.environment import handler_runtime
 from streamdev.plugins.executor.environment import Environment
 from streamdev.plugins.executor.errors import EnvironmentStoppedError
 from streamdev.plugins.executor.function import Function, Host, LogSettings, Request, Result
+from streamdev.plugins.executor.waiting import WaitingEnvironment
 from tests.support.project import eventually
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
@@ -128,6 +129,171 @@ def make(host: Host, tmp_path: Path) -> Iterator[Make]:
     yield make_handler
     for handler in made:
         handler.environment.kill()
+
+
+# What a handler can tell of its process.
+TELLS = """\
+import logging
+import os
+import sys
+import boto3
+import library
+import own
+
+def lambda_handler(event, context):
+    return {
+        "variables": dict(os.environ),
+        "folder": os.getcwd(),
+        "path": sys.path,
+        "finders": [getattr(one, "__name__", type(one).__name__) for one in sys.meta_path],
+        "modules": sorted(sys.modules),
+        "arguments": sys.argv[1:],
+        "input": sys.stdin.read(),
+        "files": len(os.listdir("/dev/fd")),
+        "loggers": [type(handler).__name__ for handler in logging.getLogger().handlers],
+        "stream": context.log_stream_name,
+        "own": [own.VERSION, own.__file__],
+        "library": [library.loaded_by, os.path.realpath(library.__file__)],
+        "data": library.data(),
+    }
+"""
+LIBRARY = """\
+import os
+import pathlib
+
+loaded_by = os.getpid()
+print("the library is loaded")
+
+def data():
+    return pathlib.Path(__file__).with_name("data.txt").read_text()
+"""
+OWN = ("handler", "own")
+
+
+class Waiting:
+    """A process that waits for the next version of a function, and makes handlers of it."""
+
+    def __init__(self, host: Host, root: Path, **files: str) -> None:
+        self.host, self.root = host, root
+        self.printed: list[tuple[str | None, bytes]] = []
+        function = self.version("one", **files)
+        logs = LogSettings("group", "")
+        self.environment = WaitingEnvironment(function, host, logs, self._write, OWN)
+
+    def _write(self, _function: str, request_id: str | None, data: bytes) -> None:
+        self.printed.append((request_id, data))
+
+    def version(self, name: str, **files: str) -> Function:
+        """A version of the function, in a folder of its own."""
+        folder = self.root / name
+        folder.mkdir()
+        code = {"handler": TELLS, "own": f"VERSION = {name!r}\n", "library": LIBRARY} | files
+        for module, text in code.items():
+            (folder / f"{module}.py").write_text(text)
+        (folder / "data.txt").write_text("some")
+        return Function(
+            name="f",
+            qualifier="$LATEST",
+            account="000000000000",
+            region="us-east-1",
+            handler="handler.lambda_handler",
+            runtime="python3.13",
+            memory_mib=512,
+            timeout=20,
+            task_root=folder,
+            environment={"STAGE": "test"},
+        )
+
+
+@pytest.fixture
+def waiting(host: Host, tmp_path: Path) -> Iterator[Callable[..., Waiting]]:
+    """Makes processes that wait; ``files`` are code in place of what the version has."""
+    made: list[Waiting] = []
+
+    def make_waiting(**files: str) -> Waiting:
+        made.append(Waiting(host, tmp_path, **files))
+        return made[-1]
+
+    yield make_waiting
+    for one in made:
+        one.environment.kill()
+
+
+def test_a_process_that_waited_for_its_code_is_as_one_that_was_started_with_it(
+    waiting: Callable[..., Waiting],
+) -> None:
+    early = waiting()
+    eventually(lambda: early.environment.is_ready, what="all is imported ahead")
+    pid = early.environment.pid
+    # It was printed, but belongs to a version that is not there yet.
+    assert early.printed == []
+    function, logs = early.version("two"), LogSettings("group", "stream")
+    assert early.environment.take_over(function, logs)
+    assert early.environment.start() is None
+    told = Handler(early.environment).answer()
+    assert b"the library is loaded" in b"".join(data for _, data in early.printed)
+    assert told["library"] == [pid, str(function.task_root / "library.py")]
+    assert told["own"] == ["two", str(function.task_root / "own.py")]
+
+    usual = Environment(function, early.host, logs, lambda *_: None)
+    try:
+        assert usual.start() is None
+        expected = Handler(usual).answer()
+    finally:
+        usual.kill()
+    for answer in (told, expected):
+        # These are each environment's own.
+        for name in ("HOME", "TMPDIR", "AWS_LAMBDA_RUNTIME_API"):
+            del answer["variables"][name]
+        del answer["library"]
+    assert told == expected
+
+
+@pytest.mark.parametrize(
+    "library",
+    [
+        "import own\n",
+        "try:\n    import own\nexcept ImportError:\n    pass\n",
+        "import no_such_module\n",
+        "raise SystemExit(1)\n",
+    ],
+)
+def test_what_has_to_be_imported_with_the_code_is_not_imported_ahead(
+    waiting: Callable[..., Waiting], library: str
+) -> None:
+    early = waiting(library=library)
+    # At once: it may still be busy with what it can't do.
+    assert not early.environment.take_over(early.version("two"), LogSettings("group", "s"))
+    eventually(lambda: not early.environment.lives, what="it ends")
+
+
+def test_an_edit_of_what_is_imported_first_makes_another_process_of_it(
+    waiting: Callable[..., Waiting],
+) -> None:
+    early = waiting()
+    edits = {
+        "less": TELLS.replace("import boto3\n", ""),
+        "before": TELLS.replace("import boto3\n", "os.environ['X'] = '1'\nimport boto3\n"),
+        "other": TELLS.replace("import boto3\n", "import json\nimport boto3\n"),
+    }
+    for name, code in edits.items():
+        version = early.version(name, handler=code)
+        assert not early.environment.take_over(version, LogSettings("group", "s"))
+    more = early.version("more", handler=TELLS.replace("import own\n", "import own\nimport csv\n"))
+    assert early.environment.take_over(more, LogSettings("group", "s"))
+    assert early.environment.start() is None
+    assert "csv" in Handler(early.environment).answer()["modules"]
+
+
+def test_a_process_that_waits_ends_with_its_environment(waiting: Callable[..., Waiting]) -> None:
+    early = waiting()
+    pid = early.environment.pid
+    assert pid is not None
+    folders = list(early.host.temp_root.iterdir())
+    assert folders
+    early.environment.kill()
+    assert not psutil.pid_exists(pid)
+    assert not any(folder.exists() for folder in folders)
 
 
 RETURNS = "def lambda_handler(event, context):\n    return "

@@ -15,6 +15,7 @@ from tests.support.telling import Document, Telling, telling
 from tests.support.terminal import at_a_terminal
 
 HANDLER = """\
+import os
 import time
 
 import boto3
@@ -30,7 +31,7 @@ def lambda_handler(event, context):
             while "Item" not in table.get_item(Key={{"id": "go"}}):
                 time.sleep(0.05)
             import late  # only now, and only this version has it
-        print("handled by", VERSION)
+        print("handled by", VERSION, "in process", os.getpid())
 """
 
 
@@ -70,6 +71,13 @@ class Watched:
         )
         return found
 
+    def spare(self) -> int | None:
+        """The process that waits for the next version of the function."""
+        for spare in self.project.gateway.control.spares():
+            if (spare["function"], spare["state"]) == (self.mark, "ready"):
+                return int(spare["pid"])
+        return None
+
     def watching(self, *args: str) -> Any:
         return telling(self.project, "watch", *args, "--config", self.config)
 
@@ -98,6 +106,7 @@ def test_an_edit_runs_warm_and_what_is_broken_leaves_the_old_code(watched: Watch
         assert watched.handled(told, "first")["outcome"] == "ok"
         other = watched.state(f"{watched.mark}-other")["CodeSha256"]
 
+        waits = eventually(watched.spare, what="a process that waits for the edit")
         watched.save(HANDLER.format(version="two"))
         (watched.folder / "__pycache__").mkdir(exist_ok=True)
         (watched.folder / "__pycache__" / "handler.cpython-399.pyc").write_bytes(b"x")
@@ -106,7 +115,9 @@ def test_an_edit_runs_warm_and_what_is_broken_leaves_the_old_code(watched: Watch
         record = watched.handled(told, "second")
         # Its environment was started before: to the record it was no cold start.
         assert (record["outcome"], record["init_ms"]) == ("ok", None)
-        assert "handled by two" in watched.printed(record["request_id"])
+        # And that process had imported boto3 before the edit was made.
+        told_by = f"handled by two in process {waits}\n"
+        assert told_by in watched.printed(record["request_id"]) + "\n"
 
         watched.save("def lambda_handler(event, context):\n    return (\n")
         failed = told.next("reload")
@@ -140,7 +151,9 @@ def test_an_edit_runs_warm_and_what_is_broken_leaves_the_old_code(watched: Watch
         assert {one["pipeline"] for one in told.documents if one["kind"] == "reload"} == {
             watched.mark
         }
+        eventually(watched.spare, what="a process that waits for the next edit")
         assert told.interrupt() == ExitCode.INTERRUPTED
+    eventually(lambda: not watched.spare(), what="nothing waits when nobody watches")
 
 
 def test_pipelines_toml_is_deployed_when_it_is_saved(watched: Watched) -> None:

@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,8 @@ def test_modes_and_times_are_fixed(source: Path, build: Build) -> None:
     with zipfile.ZipFile(build().path) as archive:
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
         times = {entry.date_time for entry in archive.infolist()}
+        hashes = {entry.comment for entry in archive.infolist()}
+        assert hashes == {hashlib.sha256(archive.read(name)).digest() for name in modes}
     assert modes == {"handler.py": 0o644, "run.sh": 0o755}
     assert times == {(1980, 1, 1, 0, 0, 0)}
 
@@ -225,6 +228,48 @@ def test_local_requirements_are_packed_and_renewed(
     assert not [name for name in names(first) if name.endswith(("RECORD", "direct_url.json"))]
     assert build().sha256 == first.sha256
     assert build(out="elsewhere").sha256 == first.sha256
+
+
+def test_what_is_the_functions_own_is_told_from_what_it_requires(
+    tmp_path: Path, source: Path, build: Build
+) -> None:
+    library = tmp_path / "greet-1.0-py3-none-any.whl"
+
+    def required(code: str) -> Package:
+        with zipfile.ZipFile(library, "w") as archive:
+            archive.writestr("greet/__init__.py", code)
+            archive.writestr("greet-1.0.dist-info/METADATA", "Name: greet\nVersion: 1.0\n")
+            archive.writestr(
+                "greet-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"
+            )
+            archive.writestr("greet-1.0.dist-info/RECORD", "")
+        return build()
+
+    (source / "requirements.txt").write_text(f"greet @ file://{library}\n")
+    (source / "app").mkdir()
+    (source / "app" / "__init__.py").write_text("")
+    first = required("word = 'hello'\n")
+    assert first.own == ("app", "handler")
+    (source / "handler.py").write_text(HANDLER + "# edited\n")
+    edited = required("word = 'hello'\n")
+    assert (edited.own, edited.required) == (first.own, first.required)
+    assert edited.sha256 != first.sha256
+    assert required("word = 'goodbye'\n").required != first.required
+
+
+def test_a_file_that_changes_while_it_is_packed_is_packed_as_it_is_then(
+    source: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = package_module._write
+
+    def edit_and_write(*args: Any) -> None:
+        (source / "handler.py").write_text(HANDLER + "# edited meanwhile\n")
+        write(*args)
+
+    monkeypatch.setattr(package_module, "_write", edit_and_write)
+    with zipfile.ZipFile(build().path) as archive:
+        assert archive.read("handler.py") == (source / "handler.py").read_bytes()
+        assert b"edited meanwhile" in archive.read("handler.py")
 
 
 def test_a_requirement_that_can_not_be_had_is_told(source: Path, build: Build) -> None:

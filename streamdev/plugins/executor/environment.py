@@ -27,6 +27,7 @@ from streamdev.plugins.executor.conversation import (
 )
 from streamdev.plugins.executor.errors import EnvironmentStoppedError, Failure
 from streamdev.plugins.executor.function import (
+    Ahead,
     Function,
     Host,
     InitializationType,
@@ -105,7 +106,7 @@ class Environment:
         try:
             deadline = time.monotonic() + self._host.init_timeout
             try:
-                if not initialize(self._launch(), deadline):
+                if not initialize(self._process or self._launch(), deadline):
                     self._end_process()
             except FailedError as failed:
                 self._end_failed()
@@ -186,31 +187,30 @@ class Environment:
         if self._killed:
             raise EnvironmentStoppedError(f"{self._function.name}: the engine stops")
 
-    def _launch(self) -> HandlerProcess:
+    def _launch(self, ahead: Ahead | None = None) -> HandlerProcess:
         if self._temp_dir is None:
             self._host.temp_root.mkdir(parents=True, exist_ok=True)
             prefix = f"{self._function.name}-"
             self._temp_dir = Path(tempfile.mkdtemp(prefix=prefix, dir=self._host.temp_root))
-        temp_dir = self._temp_dir
-
-        def variables(api_address: str) -> Mapping[str, str]:
-            return handler_variables(
-                self._function,
-                self._host,
-                self._logs,
-                api_address=api_address,
-                temp_dir=temp_dir,
-                initialization_type=self._initialization_type,
-            )
-
         process = HandlerProcess(
-            self._function, self._host, variables, self._output, self._ended_idle
+            self._function, self._host, self._variables, self._output, self._ended_idle, ahead
         )
         with self._lock:
             self._process = process
         if self._killed:
             self._end_failed()
         return process
+
+    def _variables(self, api_address: str) -> Mapping[str, str]:
+        assert self._temp_dir is not None
+        return handler_variables(
+            self._function,
+            self._host,
+            self._logs,
+            api_address=api_address,
+            temp_dir=self._temp_dir,
+            initialization_type=self._initialization_type,
+        )
 
     def _ended_idle(self, process: HandlerProcess) -> None:
         """The process closed its output: if it ended while idle, clear it away."""

@@ -36,6 +36,19 @@ class Debugger:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """What a process does before it has the code it is to run.
+
+    Attributes:
+        imports: What it imports, in order: modules, each with the names that are taken from it.
+        own: The top-level names of the function's own modules, which it must not import yet.
+    """
+
+    imports: tuple[tuple[str, tuple[str, ...]], ...]
+    own: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Function:
     """One version of a function, as Lambda knows it.
 

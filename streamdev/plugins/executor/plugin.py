@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
-import sys
-from pathlib import Path
 from typing import Any, cast
 
-from localstack import config
 from localstack.services.lambda_.invocation.executor_endpoint import StatusErrorException
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
 from streamdev.plugins import log
-from streamdev.plugins.executor import adjust, registry
-from streamdev.plugins.executor.bytecode import carry_over
+from streamdev.plugins.executor import adjust, from_localstack, registry, spares, unpack
 from streamdev.plugins.executor.environment import Environment
 from streamdev.plugins.executor.errors import Failure
-from streamdev.plugins.executor.fallback_runtime import link_from_localstack
 from streamdev.plugins.executor.function import (
     NO_TIMEOUT,
     Debugger,
-    Function,
-    Host,
     InitializationType,
-    LogSettings,
     Request,
 )
+from streamdev.plugins.executor.spares import Contents
 from streamdev.plugins.executor.spawn import interpreter_version
-from streamdev.plugins.settings import PluginSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -58,10 +49,12 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
 
     Attributes:
         debugger: Set before it is started, where the handler is to be debugged.
+        contents: Set before it is started, where a process that waits may be used.
         init_failure: Why init failed, if it did; also the answer to the next invocation.
     """
 
     debugger: Debugger | None = None
+    contents: Contents | None = None
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002
         super().__init__(id=id, function_version=function_version)
@@ -77,24 +70,23 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
         waits, is told at once.
         """
         kind = env_vars.get("AWS_LAMBDA_INITIALIZATION_TYPE")
-        logs = LogSettings(
-            env_vars["AWS_LAMBDA_LOG_GROUP_NAME"],
-            env_vars["AWS_LAMBDA_LOG_STREAM_NAME"],
-            env_vars.get("AWS_LAMBDA_LOG_FORMAT"),
-            env_vars.get("AWS_LAMBDA_LOG_LEVEL"),
-        )
-        function, host = _function_of(self.function_version), _host()
+        function, host = from_localstack.function_of(self.function_version), from_localstack.host()
+        logs = from_localstack.log_settings(env_vars)
         if self.debugger is not None:
             function = dataclasses.replace(function, timeout=NO_TIMEOUT, debugger=self.debugger)
             host = dataclasses.replace(host, init_timeout=NO_TIMEOUT)
-        self._environment = Environment(
-            function,
-            host,
-            logs,
-            log.output,
-            cast(InitializationType, _PROVISIONED if kind == _PROVISIONED else "on-demand"),
-        )
-        registry.add(self._environment)
+        spare = None if self.contents is None else spares.take(function, host, logs, self.contents)
+        if spare is not None:
+            self._environment = spare
+        else:
+            self._environment = Environment(
+                function,
+                host,
+                logs,
+                log.output,
+                cast(InitializationType, _PROVISIONED if kind == _PROVISIONED else "on-demand"),
+            )
+            registry.add(self._environment)
         self.init_failure = failure = self._environment.start()
         if failure is not None and kind == _PROVISIONED and adjust.provisioning_can_fail():
             raise StatusErrorException("Environment startup failed", payload=failure.payload)
@@ -148,7 +140,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
 
     def get_runtime_endpoint(self) -> str:
         """LocalStack's own init process would call this; there is none."""
-        return _host().endpoint_url
+        return from_localstack.host().endpoint_url
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
@@ -166,7 +158,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
                 f"The runtime of function {name} is {runtime}; the process executor runs Python "
                 "only. Run it with LocalStack's Docker executor (STREAMDEV_EXECUTOR=docker)."
             )
-        version = ".".join(map(str, interpreter_version(_host().python)))
+        version = ".".join(map(str, interpreter_version(from_localstack.host().python)))
         if runtime != f"python{version}":
             message = (
                 f"Function {name} asks for {runtime} and runs with Python {version}, "
@@ -174,10 +166,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
             )
             LOG.warning(message)
             log.emit("runtime.differs", function=name, runtime=runtime, runs=f"python{version}")
-        before = registry.code_of(name)
-        settings.code.prepare_for_execution()
-        if before is not None:
-            carry_over(before, Path(settings.code.get_unzipped_code_location()))
+        unpack.prepare(settings.code, registry.code_of(name))
         for layer in settings.layers or ():
             layer.code.prepare_for_execution()
 
@@ -189,37 +178,3 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
     def validate_environment(cls) -> bool:
         """Always fine; without this LocalStack would look for Docker."""
         return True
-
-
-def _function_of(version: FunctionVersion) -> Function:
-    settings, identity = version.config, version.id
-    return Function(
-        name=identity.function_name,
-        qualifier=identity.qualifier,
-        account=identity.account,
-        region=identity.region,
-        handler=settings.handler,
-        runtime=settings.runtime,
-        memory_mib=settings.memory_size,
-        timeout=settings.timeout,
-        task_root=Path(settings.code.get_unzipped_code_location()),
-        layers=tuple(
-            Path(layer.code.get_unzipped_code_location()) for layer in settings.layers or ()
-        ),
-        environment=dict(settings.environment or {}),
-    )
-
-
-def _host() -> Host:
-    settings = PluginSettings.from_environ()
-    # The interpreter that LocalStack's environment was made from, without that environment.
-    python = settings.runtime_python or getattr(sys, "_base_executable", None) or sys.executable
-    return Host(
-        python=python,
-        runtime_dir=settings.runtime_dir
-        or link_from_localstack(Path(config.dirs.tmp) / "handlers-runtime"),
-        endpoint_url=f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}",
-        temp_root=Path(config.dirs.tmp) / f"handlers-{settings.engine_id or os.getpid()}",
-        engine_id=settings.engine_id,
-        own_client=settings.own_runtime_client,
-    )

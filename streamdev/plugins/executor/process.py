@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import socket
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from streamdev.plugins.executor.function import Function, Host
+from streamdev.plugins.executor.function import Ahead, Function, Host
 from streamdev.plugins.executor.limits import MIB, MemoryGauge, end_tree, has_exited
 from streamdev.plugins.executor.output import Output
 from streamdev.plugins.executor.runtime_api import Closed, Message, RuntimeApi
 from streamdev.plugins.executor.spawn import start_handler
 
 _EXIT_AFTER_CLOSE = 0.05
+_TAKES_ITS_CODE = 5.0
 
 
 class ProcessEndedError(Exception):
@@ -31,6 +36,7 @@ class HandlerProcess:
         variables: Makes its environment variables from the Runtime API's address.
         output: Takes what it prints.
         on_end: Called (from another thread) when it has closed its output.
+        ahead: What it does before it has the code it is to run; `hand_over` gives it that.
 
     Attributes:
         api: Its Runtime API.
@@ -50,21 +56,66 @@ class HandlerProcess:
         variables: Callable[[str], Mapping[str, str]],
         output: Output,
         on_end: Callable[[HandlerProcess], object],
+        ahead: Ahead | None = None,
     ) -> None:
         self.api = RuntimeApi()
+        self._line: socket.socket | None = None
+        its_line: socket.socket | None = None
+        if ahead is not None:
+            self._line, its_line = socket.socketpair()
         self.started = time.monotonic()
         self.init_ms: float | None = None
         self.used = False
         try:
             with output.pipe(lambda: on_end(self)) as write_end:
                 self._process = start_handler(
-                    function, host, variables(self.api.address), write_end
+                    function,
+                    host,
+                    variables(self.api.address),
+                    write_end,
+                    (ahead, its_line) if ahead and its_line else None,
                 )
                 limit = None if function.debugger else function.memory_mib * MIB
                 self.memory = MemoryGauge(self._process.pid, limit)
         except BaseException:
             self.api.close()
+            self._close_line()
             raise
+        finally:
+            if its_line is not None:
+                its_line.close()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def is_ready_for_code(self, timeout: float = 0.0) -> bool:
+        """Whether it has imported all that it can import ahead, within so many seconds."""
+        if self._line is None:
+            return False
+        try:
+            self._line.settimeout(timeout)
+            return bool(self._line.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def hand_over(self, code: Mapping[str, Any]) -> bool:
+        """Give it the code it is to run, as ``bootstrap`` reads it; false if it has ended."""
+        assert self._line is not None
+        self.started = time.monotonic()
+        try:
+            self._line.settimeout(_TAKES_ITS_CODE)
+            self._line.sendall(json.dumps(code).encode())
+            self._line.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return not self.exited
+
+    def _close_line(self) -> None:
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.close()
 
     @property
     def exited(self) -> bool:
@@ -122,4 +173,5 @@ class HandlerProcess:
         """``kill`` it, and close its Runtime API (from the thread that uses that)."""
         returncode = self.kill(grace)
         self.api.close()
+        self._close_line()
         return returncode

@@ -274,12 +274,11 @@ def _unmarshal(body: bytes) -> Any:
         raise _Fault("Runtime.UnmarshalError", message) from None
 
 
-def run(address: str, handler: str) -> None:
-    """Load the handler and run invocations until the environment is ended.
+def run(address: str, handler: str, before_loading: Callable[[], object]) -> None:
+    """Load the handler, ``module.function``, and run invocations until the environment is ended.
 
-    Args:
-        address: ``host:port`` of the Runtime API.
-        handler: ``module.function``.
+    ``address`` is ``host:port`` of the Runtime API; ``before_loading`` is called when all is
+    ready for the handler to be loaded.
     """
     sys.stdout = _Flushing(sys.stdout)
     sys.stderr = _Flushing(sys.stderr)
@@ -287,6 +286,7 @@ def run(address: str, handler: str) -> None:
     result = None
     try:
         _set_up_logging()
+        before_loading()
         function = _load(handler)
     except _Fault as fault:
         result = fault.result

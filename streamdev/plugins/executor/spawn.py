@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from streamdev.plugins.executor.errors import ProcessStartError
-from streamdev.plugins.executor.function import Function, Host
+from streamdev.plugins.executor.function import Ahead, Function, Host
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _OWN_CLIENT = Path(__file__).with_name("runtime_client.py")
@@ -51,20 +52,28 @@ def _spawner() -> _Spawner:
     return _Spawner()
 
 
+def search_path(function: Function, host: Host) -> list[str]:
+    """The folders that a handler imports from, first to last, before the standard library."""
+    layers = [
+        path
+        for layer in reversed(function.layers)
+        for path in (layer / "python", *layer.glob("python/lib/python3*/site-packages"))
+    ]
+    runtime = [host.runtime_dir] if host.runtime_dir else []
+    return [str(path) for path in (function.task_root, *layers, *runtime)]
+
+
 class Command:
     """One handler process to be started."""
 
     def __init__(
-        self, function: Function, host: Host, variables: Mapping[str, str], output: int
+        self,
+        function: Function,
+        host: Host,
+        variables: Mapping[str, str],
+        output: int,
+        ahead: tuple[Ahead, socket.socket] | None,
     ) -> None:
-        layers = [
-            path
-            for layer in reversed(function.layers)
-            for path in (layer / "python", *layer.glob("python/lib/python3*/site-packages"))
-        ]
-        search = [function.task_root, *layers]
-        if host.runtime_dir:
-            search.append(host.runtime_dir)
         self._arguments = [
             host.python,
             # No site-packages of any environment, no folder of the script itself; UTF-8 as
@@ -73,10 +82,14 @@ class Command:
             str(_BOOTSTRAP),
             str(os.getpid()),
             str(_OWN_CLIENT) if host.own_client else f"?{_OWN_CLIENT}",
-            ":".join(str(path) for path in search),
+            ":".join(search_path(function, host)),
         ]
-        if function.debugger:
-            self._arguments.append(json.dumps(asdict(function.debugger)))
+        self._stdin = subprocess.DEVNULL
+        if ahead:
+            self._arguments += ["ahead", json.dumps(asdict(ahead[0]))]
+            self._stdin = ahead[1].fileno()
+        elif function.debugger:
+            self._arguments += ["debugger", json.dumps(asdict(function.debugger))]
         self._variables = dict(variables)
         self._folder = function.task_root
         self._output = output
@@ -87,7 +100,7 @@ class Command:
             self._arguments,
             env=self._variables,
             cwd=self._folder,
-            stdin=subprocess.DEVNULL,
+            stdin=self._stdin,
             stdout=self._output,
             stderr=self._output,
             start_new_session=True,
@@ -95,7 +108,11 @@ class Command:
 
 
 def start_handler(
-    function: Function, host: Host, variables: Mapping[str, str], output: int
+    function: Function,
+    host: Host,
+    variables: Mapping[str, str],
+    output: int,
+    ahead: tuple[Ahead, socket.socket] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a handler's process.
 
@@ -104,12 +121,13 @@ def start_handler(
         host: The interpreter and where its libraries are.
         variables: All its environment variables.
         output: The descriptor that becomes its standard output and standard error.
+        ahead: What it does before it has its code, and the socket it is given that by.
 
     Raises:
         ProcessStartError: The interpreter or the package's folder is missing.
     """
     try:
-        return _spawner().spawn(Command(function, host, variables, output))
+        return _spawner().spawn(Command(function, host, variables, output, ahead))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         message = f"The process of function {function.name} can't be started: {error}"
         raise ProcessStartError(message) from error

@@ -18,7 +18,7 @@ from typing import Any
 
 from localstack.aws.api.lambda_ import LastUpdateStatus, State, StateReasonCode
 from localstack.services.lambda_.invocation import lambda_service
-from localstack.services.lambda_.invocation.assignment import AssignmentException
+from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
 from localstack.services.lambda_.invocation.lambda_models import UpdateStatus, VersionState
 from localstack.services.lambda_.invocation.lambda_service import LambdaService
 from localstack.services.lambda_.invocation.models import lambda_stores
@@ -26,6 +26,7 @@ from localstack.services.lambda_.invocation.version_manager import LambdaVersion
 from localstack.utils.patch import patch
 
 from streamdev.plugins.executor import debugging, registry
+from streamdev.plugins.executor.spares import Contents
 
 LOG = logging.getLogger(__name__)
 
@@ -33,13 +34,18 @@ ANNOUNCED_FOR = 60.0
 """Seconds within which the announced update has to come."""
 
 _lock = threading.Lock()
-_announced: dict[str, float] = {}
+_announced: dict[str, tuple[float, Contents]] = {}
 
 
-def announce(function: str) -> None:
-    """Updates of the function called ``function`` that come now are to start warm."""
+def announce(function: str, contents: Contents) -> None:
+    """Updates of the function called ``function`` that come now are to start warm.
+
+    Args:
+        function: Its name.
+        contents: Of the package that it will have, which a process that waits may run.
+    """
     with _lock:
-        _announced[function] = time.monotonic() + ANNOUNCED_FOR
+        _announced[function] = time.monotonic() + ANNOUNCED_FOR, contents
 
 
 def install() -> None:
@@ -51,7 +57,15 @@ def install() -> None:
 
 def _is_announced(function: str) -> bool:
     with _lock:
-        return _announced.get(function, 0.0) > time.monotonic()
+        return function in _announced and _announced[function][0] > time.monotonic()
+
+
+def _contents(version: Any) -> Contents | None:
+    """What was announced for just this code."""
+    with _lock:
+        contents = _announced[version.id.function_name][1]
+    code = version.config.code
+    return contents if code is not None and code.code_sha256 == contents.sha256 else None
 
 
 def _start(fn: Any, self: Any) -> Any:
@@ -69,11 +83,16 @@ def _start(fn: Any, self: Any) -> Any:
 
 def _warm(manager: Any) -> str | None:
     """Start an environment, ready for the next invocation; return why its init failed."""
+    environment = ExecutionEnvironment(
+        function_version=manager.function_version,
+        initialization_type="on-demand",
+        on_timeout=manager.assignment_service.on_timeout,
+        version_manager_id=manager.id,
+    )
+    environment.runtime_executor.contents = _contents(manager.function_version)
     try:
-        environment = manager.assignment_service.start_environment(
-            manager.id, manager.function_version
-        )
-    except AssignmentException as error:
+        environment.start()
+    except Exception as error:
         # The next invocation tries again, and is told.
         LOG.warning("%s was not warmed: %s", manager.function_arn, error)
         return None
