@@ -260,11 +260,14 @@ def test_logs_follow_the_engine_across_a_restart_of_its_container(
     with own_project.running("logs", "-f", "--raw") as logs:
         for number in range(5):
             own_project.run("put-item", f"id=before-{number}", "--wait")
+        assert logs.stdout is not None
+        first = logs.stdout.readline()  # from here on it is there
         container_of(client, own_project).restart()
         own_project.run("up")
         for number in range(5):
             own_project.run("put-item", f"id=after-{number}", "--wait")
         own_project.run("down")
         printed, _ = logs.communicate(timeout=60)
-    items = [line for line in printed.splitlines() if line.startswith("item ")]
+    lines = [first, *printed.splitlines()]
+    items = [line for line in lines if line.startswith("item ")]
     assert items == [f"item {when}-{number}" for when in ("before", "after") for number in range(5)]
