@@ -11,8 +11,8 @@ from localstack.runtime.server import twisted as server
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 
 BACKLOG = 4_096
-"""So many connections may wait to be taken (the kernel's own limit is below). Of a crowd that comes
-at once, twisted's 50 would have the kernel turn most away, to come again after a second or more."""
+"""So many connections may wait to be taken, or as many as the kernel allows. With twisted's 50 it
+turns the most of a crowd away, to come again after a second or more."""
 
 
 def install() -> None:
