@@ -1,18 +1,13 @@
-"""LocalStack listening where ``GATEWAY_LISTEN`` says, and nowhere else, for many at once."""
+"""LocalStack listening where ``GATEWAY_LISTEN`` says, and nowhere else."""
 
 from __future__ import annotations
 
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from localstack import config
 from localstack.runtime.server import twisted as server
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
-
-BACKLOG = 4_096
-"""So many connections may wait to be taken (the kernel's own limit is below). Of a crowd that comes
-at once, twisted's 50 would have the kernel turn most away, to come again after a second or more."""
 
 
 def install() -> None:
@@ -26,8 +21,8 @@ def install() -> None:
 
     def ipv4(reactor: Any, port: int) -> TCP4ServerEndpoint:
         # It asks for them in the order of GATEWAY_LISTEN, once.
-        return TCP4ServerEndpoint(reactor, port, backlog=BACKLOG, interface=next(ipv4_hosts))
+        return TCP4ServerEndpoint(reactor, port, interface=next(ipv4_hosts))
 
     server.endpoints = SimpleNamespace(
-        TCP4ServerEndpoint=ipv4, TCP6ServerEndpoint=partial(TCP6ServerEndpoint, backlog=BACKLOG)
+        TCP4ServerEndpoint=ipv4, TCP6ServerEndpoint=TCP6ServerEndpoint
     )
