@@ -267,7 +267,6 @@ def test_logs_follow_the_engine_across_a_restart_of_its_container(
         for number in range(5):
             own_project.run("put-item", f"id=after-{number}", "--wait")
         own_project.run("down")
-        printed, _ = logs.communicate(timeout=60)
-    lines = [first, *printed.splitlines()]
-    items = [line for line in lines if line.startswith("item ")]
+        printed = first + logs.stdout.read()
+    items = [line for line in printed.splitlines() if line.startswith("item ")]
     assert items == [f"item {when}-{number}" for when in ("before", "after") for number in range(5)]
