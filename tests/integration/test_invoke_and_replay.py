@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from streamdev.cli import main
 from streamdev.cli.context import Context
 from streamdev.cli.exit_codes import ExitCode
 from tests.support.project import Project, Result, eventually, unique
-from tests.support.terminal import at_a_terminal
 
 HANDLER = """\
 import json
@@ -197,18 +197,16 @@ def test_a_window_is_recorded_with_its_state(things: Things, tmp_path: Path) -> 
 
 
 def test_recording_goes_on_until_it_is_interrupted(things: Things, tmp_path: Path) -> None:
-    code, shown = at_a_terminal(
-        things.project,
-        *("record", "-f", "-o", str(tmp_path), "--config", f"{things.mark}.toml", "--no-color"),
-        steps=[
-            ("from now on", lambda: things.run("put-item", "id=followed", "at:=1", "--wait")),
-            ("followed", None),
-        ],
-    )
-    assert code == ExitCode.INTERRUPTED, shown
-    assert "Recorded 1 batch" in shown
-    assert "Traceback" not in shown
-    assert len(list(tmp_path.glob("*-insert-*.json"))) == 1
+    config = ("--config", f"{things.mark}.toml")
+    with things.project.running("record", "-f", "-o", str(tmp_path), *config) as process:
+        assert process.stderr is not None
+        assert "from now on" in process.stderr.readline()
+        things.run("put-item", "id=followed", "at:=1", "--wait")
+        eventually(lambda: list(tmp_path.glob("*-insert-*.json")), what="the recorded file")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == ExitCode.INTERRUPTED
+        assert "Recorded 1 batch" in told
 
 
 def test_a_generated_event_is_what_the_stream_makes(things: Things, tmp_path: Path) -> None:
