@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from streamdev.aws.functions import FunctionSettings, FunctionState
+from streamdev.aws.functions import FunctionProgress, FunctionSettings, FunctionState
 from streamdev.aws.gateway import Gateway
 from streamdev.aws.versions import AliasState
 from streamdev.deploy.changes import Action, Change
@@ -151,11 +151,11 @@ def _provision(gateway: Gateway, desired: FunctionResource) -> None:
         versions.delete(name, before.version)
 
 
-def _wait(gateway: Gateway, name: str) -> FunctionState:
+def _wait(gateway: Gateway, name: str) -> FunctionProgress:
     """Wait until the function is active and its last update has been taken on."""
     state = wait_for(
         f"Function {name}",
-        lambda: gateway.functions.find(name),
+        lambda: gateway.functions.progress(name),
         lambda state: state is not None and (state.ready or state.failed),
         deadline_s=DEADLINE_S,
         describe=_describe,
@@ -166,7 +166,7 @@ def _wait(gateway: Gateway, name: str) -> FunctionState:
     return state
 
 
-def _describe(state: FunctionState | None) -> str:
+def _describe(state: FunctionProgress | None) -> str:
     if state is None:
         return "it does not exist"
     words = f"{state.state}, last update {state.update}"
