@@ -54,7 +54,7 @@ def generation(owner: str) -> dict[str, str | bool]:
     """
     with _lock:
         return {
-            "generation": f"{_engine}-{_by_owner.total() - _by_owner[owner]}",
+            "generation": f"{_engine}-{owner}-{_by_owner.total() - _by_owner[owner]}",
             "untouched": not _by_owner and not config.PERSISTENCE,
         }
 
