@@ -24,14 +24,15 @@ from tests.support.project import Project, eventually
 # Counts on where it was, as long as the container's file system lasts.
 COUNTER = """
 import pathlib, sys, time
-file = pathlib.Path("/count")
+file, part = pathlib.Path("/count"), pathlib.Path("/count.part")
 number = int(file.read_text()) if file.exists() else 0
 while True:
     for _ in range(20):
         number += 1
         (sys.stdout if number % 3 else sys.stderr).write(f"line {number}\\n")
     sys.stdout.flush()
-    file.write_text(str(number))
+    part.write_text(str(number))
+    part.replace(file)  # a kill never leaves half a file, with which it could not go on
     time.sleep(0.02)
 """
 
