@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from streamdev.aws.endpoints import check_endpoint
 from streamdev.aws.errors import translated
 from streamdev.aws.names import DEFAULT_REGION
+from streamdev.semantics.deployer import DEPLOYER_HEADER
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -47,9 +48,6 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
 ATTEMPTS = 3
 CONNECTIONS = 32
-
-# Plugins read it as well (``streamdev.plugins.alterations``).
-DEPLOYER_HEADER = "X-Streamdev-Deployer"
 
 
 class Gateway:

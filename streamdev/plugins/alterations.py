@@ -16,24 +16,20 @@ from localstack.aws.api import RequestContext
 from localstack.aws.chain import HandlerChain
 from localstack.http import Response
 
-DEPLOYER_HEADER = "X-Streamdev-Deployer"
+from streamdev.semantics.deployer import DEPLOYER_HEADER
+from streamdev.semantics.writes import WRITE_OPERATIONS
 
 # Whose resources deploys make.
 _SERVICES = frozenset({"apigateway", "dynamodb", "iam", "lambda", "s3", "sns", "sqs"})
 _READS = ("Get", "List", "Describe", "Head", "Scan", "Query", "BatchGet")
-# What only touches items, messages and objects; and a bucket more, as LocalStack makes its own at
-# each deploy. All else counts, also what is not known here.
-_OTHER = frozenset(
-    {
-        *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
-        *("TransactGetItems", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"),
-        *("Invoke", "InvokeAsync", "Publish", "PublishBatch"),
-        *("SendMessage", "SendMessageBatch", "ReceiveMessage", "PurgeQueue"),
-        *("DeleteMessage", "DeleteMessageBatch"),
-        *("ChangeMessageVisibility", "ChangeMessageVisibilityBatch"),
-        *("CreateBucket", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects"),
-    }
-)
+# What only touches items, messages and objects. All else counts, also what is not known here.
+_DATA = WRITE_OPERATIONS | {
+    *("TransactGetItems", "Invoke", "InvokeAsync", "Publish", "PublishBatch"),
+    *("SendMessage", "SendMessageBatch", "ReceiveMessage", "PurgeQueue"),
+    *("DeleteMessage", "DeleteMessageBatch"),
+    *("ChangeMessageVisibility", "ChangeMessageVisibilityBatch"),
+    *("PutObject", "CopyObject", "DeleteObject", "DeleteObjects"),
+}
 
 _engine = uuid.uuid4().hex
 _lock = threading.Lock()
@@ -63,8 +59,10 @@ def _count(_chain: HandlerChain, context: RequestContext, _response: Response) -
     # After the call, so that who was told of a generation can see all that led to it.
     if context.service is None or context.operation is None:
         return
+    if context.account_id == config.INTERNAL_RESOURCE_ACCOUNT:
+        return  # LocalStack's own, as the bucket that it keeps functions' code in
     name = context.operation.name
-    if context.service.service_name not in _SERVICES or name.startswith(_READS) or name in _OTHER:
+    if context.service.service_name not in _SERVICES or name.startswith(_READS) or name in _DATA:
         return
     with _lock:
         _by_owner[context.request.headers.get(DEPLOYER_HEADER, "")] += 1
