@@ -66,8 +66,10 @@ def packaged_meanwhile(ctx: Context) -> Iterator[None]:
         return
     thread = threading.Thread(target=_package_all, args=(ctx,), daemon=True)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        thread.join()  # so that Ctrl-C leaves nothing half-made either
 
 
 def _package_all(ctx: Context) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,8 @@ def up(ctx: Context, plan_only: bool, restore: bool) -> None:
     _ = ctx.project  # what is wrong in it stops here, before anything is started
     saved = _newest_snapshot(ctx) if restore else None
     choice = choose(ctx)
-    if _running(ctx) is None:
+    starts = _running(ctx) is None
+    if starts:
         _check_sources(ctx)
         if plan_only:
             ctx.err.print(Text(f"The {choice.name} engine would be started ({choice.why})."))
@@ -62,7 +64,7 @@ def up(ctx: Context, plan_only: bool, restore: bool) -> None:
     with TerminalProgress(ctx.err) as progress:
         if choice.by_machine:
             progress.note(f"Engine: {choice.name} ({choice.why}).")
-        with packaged_meanwhile(ctx):
+        with packaged_meanwhile(ctx) if starts else nullcontext():
             info = ctx.engine.start(progress)
     try:
         result = deploy_project(ctx, ())

@@ -17,7 +17,7 @@ from streamdev.engine.base import Progress
 from streamdev.engine.cache import make_once
 from streamdev.engine.environment import EngineEnvironment
 from streamdev.engine.folders import STATIC_LIBS
-from streamdev.engine.variables import INHERITED
+from streamdev.engine.variables import folder_variables, inherited_variables
 
 
 def service_index(environment: EngineEnvironment, progress: Progress) -> Path:
@@ -35,15 +35,7 @@ def service_index(environment: EngineEnvironment, progress: Progress) -> Path:
             (root / STATIC_LIBS).mkdir(parents=True)
             subprocesses.run(
                 [environment.python, "-P", "-m", "localstack.aws.spec"],
-                environ={
-                    **{key: os.environ[key] for key in INHERITED if key in os.environ},
-                    # As ``host_variables`` has them: all its folders are here.
-                    "LOCALSTACK_VOLUME_DIR": str(root / "volume"),
-                    "TEMP": name,
-                    "FILESYSTEM_ROOT": name,
-                    "CONFIG_DIR": str(root / "no-profiles"),
-                    "OVERRIDE_IN_DOCKER": "0",
-                },
+                environ=inherited_variables(os.environ) | folder_variables(root),
             )
             shutil.copytree(root / STATIC_LIBS, folder)
 

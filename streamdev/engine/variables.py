@@ -69,6 +69,31 @@ def common_variables() -> dict[str, str]:
     }
 
 
+def inherited_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a process of LocalStack takes over from the user's environment."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in INHERITED or name.startswith("LC_")
+    }
+
+
+def folder_variables(root: Path) -> dict[str, str]:
+    """What has LocalStack as a local process keep all its files below ``root``.
+
+    By default all processes of one environment share them.
+    """
+    return {
+        "LOCALSTACK_VOLUME_DIR": str(root / "volume"),
+        # Where it unzips functions. (It takes a TMPDIR for a setting of its own.)
+        "TEMP": str(root / "tmp"),
+        "FILESYSTEM_ROOT": str(root),
+        "CONFIG_DIR": str(root / "no-profiles"),
+        # In a development container it would take itself for LocalStack's own image.
+        "OVERRIDE_IN_DOCKER": "0",
+    }
+
+
 def wished_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """What the user's ``STREAMDEV_...`` variables wish of the engine, whichever it is.
 
@@ -162,12 +187,8 @@ def host_variables(
         InvalidInputError: One of the latter has no meaning.
     """
     nowhere = str(state.localstack / "no-aws-configuration")
-    inherited = {
-        name: value
-        for name, value in environ.items()
-        if name in INHERITED or name.startswith("LC_")
-    }
-    variables = inherited | common_variables() | wished_variables(environ)
+    variables = inherited_variables(environ) | common_variables() | wished_variables(environ)
+    variables |= folder_variables(state.localstack)
     variables |= {
         # Nothing between the engine's own parts goes through a proxy.
         "NO_PROXY": _no_proxy(environ),
@@ -182,14 +203,6 @@ def host_variables(
         # Addresses that LocalStack hands out (queue URLs) must resolve without a network.
         "LOCALSTACK_HOST": f"{HOST}:{port}",
         "SQS_ENDPOINT_STRATEGY": "path",
-        # Its folders are this checkout's: by default all engines of one environment share them.
-        "LOCALSTACK_VOLUME_DIR": str(state.localstack / "volume"),
-        # Where it unzips functions. (It takes a TMPDIR for a setting of its own.)
-        "TEMP": str(state.localstack / "tmp"),
-        "FILESYSTEM_ROOT": str(state.localstack),
-        "CONFIG_DIR": str(state.localstack / "no-profiles"),
-        # In a development container it would take itself for LocalStack's own image.
-        "OVERRIDE_IN_DOCKER": "0",
         "PYTHONPATH": str(state.plugins),
         MARK: engine_id,
         "STREAMDEV_STATE_DIR": str(state.streams),
