@@ -119,8 +119,7 @@ class Functions:
                 configuration = client.get_function_configuration(FunctionName=name)
         except AwsNotFoundError:
             return None
-        state, update, reason = _progress(configuration)
-        return FunctionProgress(configuration["FunctionArn"], state, update, reason)
+        return _progress(configuration)
 
     def _reserved(self, name: str) -> int | None:
         """The reserved concurrency, asked by itself: LocalStack's GetFunction leaves a 0 out."""
@@ -243,15 +242,15 @@ def _state(
     concurrency: int | None,
     tags: Mapping[str, str],
 ) -> FunctionState:
-    state, update, reason = _progress(configuration)
+    progress = _progress(configuration)
     return FunctionState(
         name=configuration["FunctionName"],
-        arn=configuration["FunctionArn"],
+        arn=progress.arn,
         settings=settings_of(configuration),
         code_sha256=configuration["CodeSha256"],
-        state=state,
-        update=update,
-        reason=reason,
+        state=progress.state,
+        update=progress.update,
+        reason=progress.reason,
         reserved_concurrency=concurrency,
         tags=tags,
     )
@@ -259,11 +258,11 @@ def _state(
 
 def _progress(
     configuration: FunctionConfigurationTypeDef | FunctionConfigurationResponseTypeDef,
-) -> tuple[str, str, str | None]:
-    """State, last update and the reason of either."""
+) -> FunctionProgress:
     # Emulators other than LocalStack may leave these out: what exists is then ready.
-    return (
-        configuration.get("State", "Active"),
-        configuration.get("LastUpdateStatus", "Successful"),
-        configuration.get("StateReason") or configuration.get("LastUpdateStatusReason"),
+    return FunctionProgress(
+        arn=configuration["FunctionArn"],
+        state=configuration.get("State", "Active"),
+        update=configuration.get("LastUpdateStatus", "Successful"),
+        reason=configuration.get("StateReason") or configuration.get("LastUpdateStatusReason"),
     )

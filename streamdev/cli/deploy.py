@@ -192,7 +192,7 @@ def _deploy(
 ) -> Plan:
     """Plan and apply; what nobody has changed since the last deploy is not looked at again."""
     from streamdev.deploy.changes import Action
-    from streamdev.deploy.memory import Memory, merged, plan_differing, plan_from_nothing
+    from streamdev.deploy.memory import Memory, known_plans, merged, plan_from_nothing
     from streamdev.deploy.plan import Plan
     from streamdev.deploy.resources import project_id
 
@@ -202,23 +202,18 @@ def _deploy(
         one.name: plan_from_nothing(ctx.project, one, packages, ctx.gateway.region)
         for one in pipelines
     }
-    memory, untouched = None, False
-    plans: dict[str, Plan | None] = dict.fromkeys(wanted)
+    memory, untouched, known = None, False, dict[str, Plan]()
     if info is not None and info.has_plugins:
         # Before any record can pass, the engine has to know what its log masks.
         redact = {pipeline.table.name: pipeline.table.redact for pipeline in pipelines}
         generation = ctx.gateway.control.configure(redact=redact, owner=owner)
         untouched = generation.untouched
         memory = Memory(ctx.state.deployed, generation.name)
-        for name, differing in memory.differing(wanted, whole=whole).items():
-            if differing is not None:
-                plans[name] = plan_differing(wanted[name], differing, ctx.gateway)
-    known = [plan for plan in plans.values() if plan]
-    unknown = [one for one in pipelines if plans[one.name] is None]
+        known = known_plans(memory, wanted, ctx.gateway, whole=whole)
     looked_at = Plan(())
-    if unknown:
+    if unknown := [one for one in pipelines if one.name not in known]:
         looked_at = _plan(ctx, info, unknown, packages, replace=replace, untouched=untouched)
-    plan = merged(known, looked_at)
+    plan = merged(known.values(), looked_at)
     if memory and plan.effective:
         memory.forget()
     with ctx.gateway.deploying(owner):

@@ -91,7 +91,18 @@ def plan_from_nothing(
     return make_plan(project, [pipeline], packages, Existing(), region=region)
 
 
-def plan_differing(wanted: Plan, differing: frozenset[Key], gateway: Gateway) -> Plan | None:
+def known_plans(
+    memory: Memory, wanted: Mapping[str, Plan], gateway: Gateway, *, whole: bool
+) -> dict[str, Plan]:
+    """The plans of those pipelines that need not be looked at whole; arguments as `differing`'s."""
+    found = {}
+    for name, differing in memory.differing(wanted, whole=whole).items():
+        if differing is not None and (plan := _plan_differing(wanted[name], differing, gateway)):
+            found[name] = plan
+    return found
+
+
+def _plan_differing(wanted: Plan, differing: frozenset[Key], gateway: Gateway) -> Plan | None:
     """The plan of a pipeline whose other resources are as a deploy left them.
 
     ``None`` where more differs than functions: how these stand can be asked by itself.

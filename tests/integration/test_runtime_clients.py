@@ -84,6 +84,21 @@ class Handler:
         return loaded
 
 
+def function_at(folder: Path) -> Function:
+    """A function whose code is in ``folder``."""
+    return Function(
+        name="f",
+        qualifier="$LATEST",
+        account="000000000000",
+        region="us-east-1",
+        handler="handler.lambda_handler",
+        runtime="python3.13",
+        memory_mib=128,
+        timeout=5,
+        task_root=folder,
+    )
+
+
 Make = Callable[..., Handler]
 
 
@@ -103,18 +118,7 @@ def make(host: Host, tmp_path: Path) -> Iterator[Make]:
         root = tmp_path / f"task-{len(made)}"
         root.mkdir()
         (root / "handler.py").write_text(code, encoding="utf-8")
-        function = Function(
-            name="f",
-            qualifier="$LATEST",
-            account="000000000000",
-            region="us-east-1",
-            handler="handler.lambda_handler",
-            runtime="python3.13",
-            memory_mib=128,
-            timeout=5,
-            task_root=root,
-        )
-        function = replace(function, **changes)
+        function = replace(function_at(root), **changes)
 
         def write(_function: str, request_id: str | None, data: bytes) -> None:
             handler.printed.append((request_id, data))
@@ -191,17 +195,8 @@ class Waiting:
         for module, text in code.items():
             (folder / f"{module}.py").write_text(text)
         (folder / "data.txt").write_text("some")
-        return Function(
-            name="f",
-            qualifier="$LATEST",
-            account="000000000000",
-            region="us-east-1",
-            handler="handler.lambda_handler",
-            runtime="python3.13",
-            memory_mib=512,
-            timeout=20,
-            task_root=folder,
-            environment={"STAGE": "test"},
+        return replace(
+            function_at(folder), memory_mib=512, timeout=20, environment={"STAGE": "test"}
         )
 
 

@@ -204,22 +204,27 @@ def test_the_packages_own_files_can_be_big_but_not_too_big(
         build()
 
 
+def write_wheel(path: Path, module: str, code: str) -> None:
+    """A wheel of ``greet`` 1.0 with one module."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(module, code)
+        archive.writestr(
+            "greet-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greet\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            "greet-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr("greet-1.0.dist-info/RECORD", "")
+
+
 def test_local_requirements_are_packed_and_renewed(
     tmp_path: Path, source: Path, build: Build
 ) -> None:
     wheel = tmp_path / "greet-1.0-py3-none-any.whl"
 
     def make_wheel(code: str) -> None:
-        with zipfile.ZipFile(wheel, "w") as archive:
-            archive.writestr("greet.py", code)
-            archive.writestr(
-                "greet-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greet\nVersion: 1.0\n"
-            )
-            archive.writestr(
-                "greet-1.0.dist-info/WHEEL",
-                "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            )
-            archive.writestr("greet-1.0.dist-info/RECORD", "")
+        write_wheel(wheel, "greet.py", code)
 
     make_wheel("word = 'hello'\n")
     (source / "requirements.txt").write_text(f"# what it needs\ngreet @ file://{wheel}\n")
@@ -236,13 +241,7 @@ def test_what_is_the_functions_own_is_told_from_what_it_requires(
     library = tmp_path / "greet-1.0-py3-none-any.whl"
 
     def required(code: str) -> Package:
-        with zipfile.ZipFile(library, "w") as archive:
-            archive.writestr("greet/__init__.py", code)
-            archive.writestr("greet-1.0.dist-info/METADATA", "Name: greet\nVersion: 1.0\n")
-            archive.writestr(
-                "greet-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"
-            )
-            archive.writestr("greet-1.0.dist-info/RECORD", "")
+        write_wheel(library, "greet/__init__.py", code)
         return build()
 
     (source / "requirements.txt").write_text(f"greet @ file://{library}\n")
