@@ -10,13 +10,16 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
+from localstack.services.lambda_ import provider
+from localstack.services.lambda_.invocation import lambda_service
 from localstack.services.lambda_.invocation.counting_service import CountingService
 from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
+from localstack.services.lambda_.invocation.lambda_models import S3Code
 from localstack.services.lambda_.invocation.lambda_service import LambdaService
 from localstack.services.lambda_.lambda_utils import HINT_LOG
-from localstack.utils.patch import patch
+from localstack.utils.patch import Patch, create_patch_proxy, patch
 
-from streamdev.plugins.executor import debugging, warm
+from streamdev.plugins.executor import archives, debugging, warm
 
 _FILES = 16_384
 
@@ -28,6 +31,10 @@ def install() -> None:
     patch(ExecutionEnvironment.invoke)(_pass_on_client_context)
     patch(LambdaService.stop_version)(_stop_version)
     patch(LambdaService.update_version)(_update_version)
+    storing = create_patch_proxy(lambda_service.store_lambda_archive, archives.store)
+    for module in (lambda_service, provider):
+        Patch(module, "store_lambda_archive", storing).apply()
+    patch(S3Code._download_archive_to_file)(archives.download)
     warm.install()
     debugging.install()
     # Each handler takes four file descriptors here; many systems give a process 1,024.

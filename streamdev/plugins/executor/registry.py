@@ -39,14 +39,6 @@ def users(task_root: Path) -> list[Environment]:
         ]
 
 
-def code_of(function: str) -> Path | None:
-    """A folder with code that the function called ``function`` runs now; the newest of them."""
-    with _lock:
-        roots = {one.task_root for one in _environments if one.function_name == function}
-    there = [root for root in roots if root.is_dir()]
-    return max(there, key=lambda root: root.stat().st_mtime, default=None)
-
-
 def end_all() -> None:
     """End all environments, side by side, whatever they do; none can be added after."""
     global _ending

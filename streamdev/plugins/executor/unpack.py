@@ -1,30 +1,41 @@
 """A function's new code on disk, made from the code before: most of it is the same.
 
-Unpacking a package and compiling its libraries takes longer than most of what an update does.
-streamdev's packages carry the SHA-256 of each file beside it, as the comment of its entry.
+Writing a package's files, and compiling its libraries at the next cold start, takes longer than
+most of what an update does. So the new folder gets links to the files of the version before,
+with the bytecode the interpreter left there, and only what differs is written. A process of its
+own makes the links: each call to the system would have to wait for the other threads here.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import shutil
+import stat
+import subprocess
 import tempfile
 import threading
 import zipfile
-from contextlib import suppress
-from pathlib import Path
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from streamdev.plugins.executor.bytecode import carry_over
+from streamdev.plugins.executor import archives
 
-_SHA256_SIZE = 32
 _MODE = 0o755
+_CACHE = "__pycache__"
+#: Beside the code: a fingerprint of each file, by name. It is younger than they are.
+_RECORD = "files.json"
+# Makes $2 of links to what is in $1, and names what is younger than $3, each ended by a zero.
+_LINK = 'cp -al "$1" "$2" && find "$2" -newer "$3" -print0'
+_LINK_TIMEOUT_S = 60
 
 
 class Code(Protocol):
     """LocalStack's ``S3Code``, as far as it is used."""
 
+    id: str
     _disk_lock: threading.RLock
 
     def get_unzipped_code_location(self) -> Path:
@@ -36,70 +47,127 @@ class Code(Protocol):
     def _download_archive_to_file(self, target_file: IO[bytes]) -> None: ...
 
 
-def prepare(code: Code, before: Path | None) -> None:
-    """Do what ``S3Code.prepare_for_execution`` does, quicker where there was code before.
+_latest: dict[str, Path] = {}
+
+
+def prepare(code: Code, function: str) -> None:
+    """Do what ``S3Code.prepare_for_execution`` does, quicker.
 
     Args:
         code: What to unpack.
-        before: The folder of the version before; it may vanish meanwhile.
+        function: The function's name; its last version is where most is taken from.
     """
     target = code.get_unzipped_code_location()
-    same: frozenset[str] = frozenset()
-    if before is not None:
-        with code._disk_lock, tempfile.TemporaryFile() as archive:
-            if not target.exists():
-                code._download_archive_to_file(archive)
-                same = unpack(archive, target, before)
+    with code._disk_lock, tempfile.TemporaryFile() as archive:
+        if not target.exists():
+            code._download_archive_to_file(archive)
+            unpack(archive, target, _latest.get(function))
     code.prepare_for_execution()
-    if before is not None:
-        carry_over(before, target, same)
+    archives.forget(code)
+    _latest[function] = target
 
 
-def unpack(archive: IO[bytes], target: Path, before: Path) -> frozenset[str]:
-    """Unpack a package of streamdev's; other zips are left alone.
+def unpack(archive: IO[bytes], target: Path, before: Path | None) -> None:
+    """Unpack a zip of plain files and folders; others are left alone.
 
     Args:
         archive: The zip.
         target: Where to; it is there when all is done, or not at all.
-        before: Where files that are the same are taken from.
-
-    Returns:
-        The names of those files.
+        before: Where files that are the same are taken from; it may vanish meanwhile.
     """
     scratch = target.with_name(f"{target.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
     try:
         with zipfile.ZipFile(archive) as packed:
             entries = packed.infolist()
-            if not all(_is_own(entry) for entry in entries):
-                return frozenset()
-            for folder in {(scratch / entry.filename).parent for entry in entries}:
-                folder.mkdir(parents=True, exist_ok=True)
-            same = {entry.filename for entry in entries if _take(packed, entry, scratch, before)}
+            if not all(map(_is_plain, entries)):
+                return
+            there = {} if before is None else _link(before, scratch)
+            _complete(packed, entries, scratch, there)
+        record = {entry.filename: _fingerprint(entry) for entry in entries if not entry.is_dir()}
+        target.with_name(_RECORD).write_text(json.dumps(record))
         scratch.rename(target)
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error):
         # LocalStack tries in its own way, and says what is wrong.
-        return frozenset()
+        return
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return frozenset(same)
 
 
-def _is_own(entry: zipfile.ZipInfo) -> bool:
-    """Whether it is as streamdev's packages have it: a file within the package, and its hash."""
-    parts = entry.filename.split("/")
-    return len(entry.comment) == _SHA256_SIZE and all(part not in ("", "..") for part in parts)
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    """Whether it is a file or a folder within the package."""
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    parts = entry.filename.removesuffix("/").split("/")
+    return kind in (0, stat.S_IFREG, stat.S_IFDIR) and all(one not in ("", "..") for one in parts)
 
 
-def _take(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, before: Path) -> bool:
-    """Write the entry's file below ``target``; whether it is the one that was there before."""
-    content = b""
-    with suppress(OSError), (before / entry.filename).open("rb") as old:
-        if os.fstat(old.fileno()).st_size == entry.file_size:
-            content = old.read()
-    same = hashlib.sha256(content).digest() == entry.comment
-    with (target / entry.filename).open("wb") as new:
-        new.write(content if same else packed.read(entry))
-        os.fchmod(new.fileno(), _MODE)
-    return same
+def _fingerprint(entry: zipfile.ZipInfo) -> str:
+    """What tells the file's content: streamdev's packages have its SHA-256 as a comment."""
+    return f"{entry.file_size} {entry.CRC} {entry.comment.hex()}"
+
+
+def _link(before: Path, scratch: Path) -> Mapping[str, str]:
+    """Link the version before; return the fingerprints of its files, none if there are no links.
+
+    As on AWS, where ``/var/task`` is read-only, a handler has no business writing to its package.
+    Where one did so, nothing is taken over.
+    """
+    try:
+        record: dict[str, str] = json.loads(before.with_name(_RECORD).read_text())
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        linked = subprocess.run(
+            ["sh", "-c", _LINK, "sh", before, scratch, before.with_name(_RECORD)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_LINK_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        written = True
+    else:
+        younger = (Path(os.fsdecode(path)) for path in linked.stdout.split(b"\0") if path)
+        names = (path.relative_to(scratch).as_posix() for path in younger)
+        folders = _folders(record)
+        written = any(name not in folders and _CACHE not in name.split("/") for name in names)
+    if written:
+        shutil.rmtree(scratch, ignore_errors=True)
+        return {}
+    return record
+
+
+def _folders(names: Collection[str]) -> set[str]:
+    """The folders that the files of these names are in, and the one they are all in, ``.``."""
+    return {str(folder) for name in names for folder in PurePosixPath(name).parents}
+
+
+def _complete(
+    packed: zipfile.ZipFile,
+    entries: Collection[zipfile.ZipInfo],
+    folder: Path,
+    there: Mapping[str, str],
+) -> None:
+    """Write what differs from what is ``there`` in the folder, and remove what should not be."""
+    files = {entry.filename: entry for entry in entries if not entry.is_dir()}
+    prints = {name: _fingerprint(entry) for name, entry in files.items()}
+    other = [name for name, fingerprint in there.items() if prints.get(name) != fingerprint]
+    for name in other:
+        _remove(folder / name)
+    wanted = _folders(files) | {one.filename.removesuffix("/") for one in entries if one.is_dir()}
+    for left in _folders(there) - wanted:
+        # An empty one could still be imported.
+        shutil.rmtree(folder / left, ignore_errors=True)
+    for one in wanted:
+        (folder / one).mkdir(parents=True, exist_ok=True)
+    for name, entry in files.items():
+        if name not in there or name in other:
+            with (folder / name).open("xb") as new:
+                new.write(packed.read(entry))
+                os.fchmod(new.fileno(), _MODE)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file and its bytecode, which might be taken for that of the next one."""
+    path.unlink(missing_ok=True)
+    for compiled in (path.parent / _CACHE).glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
