@@ -1,9 +1,17 @@
-#!/usr/bin/env python3
-"""streamdev's command line, from a checkout: hands over to the project's own environment.
-
-Any Python can start this file, also one that is too old for streamdev itself. So it keeps to
-syntax that all of them know, and does nothing else.
-"""
+#!/bin/sh
+# streamdev's command line, from a checkout: hands over to the project's own environment.
+#
+# A shell and any Python can run this file, also one that is too old for streamdev itself. So it
+# keeps to syntax that all of them know, and does nothing else. To Python, what the shell runs is
+# a string. Where python3 is a script that chooses one (pyenv, asdf), going by that takes longer
+# than most commands; so the shell takes the environment's own, if there is one.
+# fmt: off
+''':'
+python=${0%/*}/.venv/bin/python
+[ -x "$python" ] || python=python3
+exec "$python" "$0" "$@"
+'''
+# fmt: on
 
 import os
 import sys

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 from streamdev.aws.errors import AwsError
+from streamdev.aws.web import opener_of
 from streamdev.errors import EngineNotRunningError
 
 TIMEOUT_S = 10
@@ -40,8 +41,7 @@ class Control:
 
     def __init__(self, endpoint_url: str) -> None:
         self._base = f"{endpoint_url}/_streamdev"
-        # No proxy: the engine is on this machine, whatever the environment says.
-        self._opener = build_opener(ProxyHandler({}))
+        self._opener = opener_of(endpoint_url)
 
     def health(self) -> dict[str, Any]:
         """Versions, and whether DynamoDB runs."""

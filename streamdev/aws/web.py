@@ -1,14 +1,34 @@
-"""Plain HTTP to a deployed REST API, as its clients speak it."""
+"""Plain HTTP to the engine: to a deployed REST API, as its clients speak it, for instance."""
 
 from __future__ import annotations
 
 from http.client import HTTPException
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 from streamdev.errors import EngineNotRunningError
 
 TIMEOUT_S = 30
+
+
+def opener_of(url: str) -> OpenerDirector:
+    """What opens ``url`` without a proxy: the engine is here, whatever the environment says."""
+    if url.startswith("https:"):
+        return build_opener(ProxyHandler({}))
+    # The usual one knows TLS, and reads all of the machine's certificates for it.
+    director = OpenerDirector()
+    for kind in (HTTPHandler, HTTPRedirectHandler, HTTPDefaultErrorHandler, HTTPErrorProcessor):
+        director.add_handler(kind())
+    return director
 
 
 def call(
@@ -20,10 +40,8 @@ def call(
         EngineNotRunningError: Nothing answers there.
     """
     request = Request(url, data=body, method=method, headers={"Content-Type": content_type})
-    # No proxy: the engine is on this machine, whatever the environment says.
-    opener = build_opener(ProxyHandler({}))
     try:
-        with opener.open(request, timeout=TIMEOUT_S) as response:
+        with opener_of(url).open(request, timeout=TIMEOUT_S) as response:
             return response.status, response.read().decode("utf-8", "replace")
     except HTTPError as error:
         return error.code, error.read().decode("utf-8", "replace")

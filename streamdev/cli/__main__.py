@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ def main() -> NoReturn:
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # and not ignored, as a shell's background job has it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Looking for plugins in all that is installed takes longer than reading pipelines.toml.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from streamdev.cli.main import main as run_and_exit
 
     signal.signal(signal.SIGINT, before)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamdev.cli.context import Context
 from streamdev.errors import StreamdevError, TimedOutError
+from streamdev.locks import HeldError, file_lock
 from streamdev.paths import user_cache
 
 if TYPE_CHECKING:
@@ -26,21 +27,15 @@ LOCK_TIMEOUT_S = 600
 @contextmanager
 def deploy_lock(ctx: Context) -> Iterator[None]:
     """One deploy of a checkout at a time."""
-    from filelock import FileLock, Timeout
-
     ctx.state.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(ctx.state.root / "deploy.lock")
     try:
-        lock.acquire(timeout=LOCK_TIMEOUT_S)
-    except Timeout as error:
+        with file_lock(ctx.state.root / "deploy.lock", LOCK_TIMEOUT_S):
+            yield
+    except HeldError as error:
         raise TimedOutError(
             f"Another deploy of this project has not ended for {LOCK_TIMEOUT_S} s.",
             hint="See what it waits for, or end it (Ctrl-C), and deploy again.",
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def package_of(ctx: Context, info: EngineInfo | None, function: Function) -> Package:

@@ -20,6 +20,7 @@ from streamdev.cli.progress import TerminalProgress
 from streamdev.cli.verify_events import events_of
 from streamdev.engine.base import require
 from streamdev.errors import InvalidInputError, StreamdevError
+from streamdev.locks import HeldError, file_lock
 from streamdev.observe.render import escaped
 from streamdev.semantics.deliveries import PLAIN, WORDS, Handing, deliveries
 from streamdev.semantics.end_state import Difference, Volatile, differences, volatile
@@ -113,19 +114,9 @@ def _copied(
     progress: TerminalProgress,
 ) -> Iterator[Copy]:
     """A copy of the pipeline that is removed afterwards, also after Ctrl-C."""
-    from filelock import FileLock, Timeout
-
     from streamdev.cli.verify_copy import MARK, Copy
 
-    ctx.state.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(ctx.state.root / f"verify-{pipeline.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InvalidInputError(
-            f"Another verify of {pipeline.name} is running.", hint="Wait for its end."
-        ) from error
-    try:
+    with _alone(ctx, pipeline):
         copy = Copy(ctx, pipeline, events)
         progress.step(f"Making a copy of {pipeline.name} ({pipeline.function.name}-{MARK})")
         # One that was killed left its own, under the same names.
@@ -139,8 +130,19 @@ def _copied(
                 copy.remove()
             finally:
                 signal.signal(signal.SIGINT, before)
-    finally:
-        lock.release()
+
+
+@contextmanager
+def _alone(ctx: Context, pipeline: Pipeline) -> Iterator[None]:
+    """One verify of a pipeline at a time: copies of it have the same names."""
+    ctx.state.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with file_lock(ctx.state.root / f"verify-{pipeline.name}.lock", 0):
+            yield
+    except HeldError as error:
+        raise InvalidInputError(
+            f"Another verify of {pipeline.name} is running.", hint="Wait for its end."
+        ) from error
 
 
 def _other_ends(

@@ -9,11 +9,11 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from streamdev.config.models import Function
+from streamdev.deploy.packed import Packed, vendored_files
 from streamdev.deploy.requirements import NAME as REQUIREMENTS
 from streamdev.deploy.requirements import Target, vendor
 from streamdev.deploy.sources import (
@@ -68,22 +68,6 @@ class Package:
         return self.path.read_bytes()
 
 
-@dataclass(frozen=True)
-class _Packed:
-    """A file of the package, and the SHA-256 of its content."""
-
-    file: SourceFile
-    sha256: bytes
-
-    @property
-    def name(self) -> str:
-        return self.file.name
-
-    @classmethod
-    def of(cls, file: SourceFile) -> _Packed:
-        return cls(file, hashlib.sha256(file.path.read_bytes()).digest())
-
-
 class _ChangedError(Exception):
     """A file was changed while it was packed."""
 
@@ -116,7 +100,7 @@ def _build(function: Function, target: Target, packages: Path, cache: Path) -> P
     own = source_files(function.source)
     notes = _check_syntax(own, target)
     vendored = vendor(function.source / REQUIREMENTS, target, cache)
-    files = _merge(map(_Packed.of, own), () if vendored is None else _vendored_files(vendored))
+    files = _merge(map(Packed.of, own), () if vendored is None else vendored_files(vendored))
     names = {file.name for file in files}
     warning = check_handler(function.handler, names, function.source)
     path = packages / function.name / f"{_content_hash(files)}.zip"
@@ -144,17 +128,6 @@ def _build(function: Function, target: Target, packages: Path, cache: Path) -> P
 
 def _top(name: str) -> str:
     return name.partition("/")[0]
-
-
-def _vendored_files(folder: Path) -> tuple[_Packed, ...]:
-    """The files of a folder that `vendor` made; nobody changes it, so it is read once."""
-    state = folder.stat()
-    return _read_vendored(folder, state.st_ino, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _read_vendored(folder: Path, _inode: int, _changed: int) -> tuple[_Packed, ...]:
-    return tuple(map(_Packed.of, source_files(folder)))
 
 
 def check_source(function: Function) -> tuple[str, ...]:
@@ -188,13 +161,13 @@ def _check_syntax(files: Sequence[SourceFile], target: Target) -> tuple[str, ...
     return ()
 
 
-def _merge(own: Iterable[_Packed], vendored: Iterable[_Packed]) -> list[_Packed]:
+def _merge(own: Iterable[Packed], vendored: Iterable[Packed]) -> list[Packed]:
     """All files by name; the handler's own win over a requirement's."""
     files = {file.name: file for file in vendored} | {file.name: file for file in own}
     return [files[name] for name in sorted(files)]
 
 
-def _content_hash(files: Iterable[_Packed]) -> str:
+def _content_hash(files: Iterable[Packed]) -> str:
     """A hash over names, modes and contents."""
     digest = hashlib.sha256()
     for file in files:
@@ -202,7 +175,7 @@ def _content_hash(files: Iterable[_Packed]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _write(path: Path, files: Sequence[_Packed], older: Sequence[Path]) -> None:
+def _write(path: Path, files: Sequence[Packed], older: Sequence[Path]) -> None:
     """Write the zip whole or not at all.
 
     Compressing takes longest; what is equal in one of the ``older`` zips is taken from there.
@@ -230,7 +203,7 @@ def _write(path: Path, files: Sequence[_Packed], older: Sequence[Path]) -> None:
         Path(scratch).unlink(missing_ok=True)
 
 
-def _entry(file: _Packed) -> zipfile.ZipInfo:
+def _entry(file: Packed) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(file.name, _EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = _UNIX

@@ -10,7 +10,7 @@ from streamdev.errors import DeployError
 
 T = TypeVar("T")
 
-FIRST_PAUSE_S = 0.02
+FIRST_PAUSE_S = 0.005
 LONGEST_PAUSE_S = 0.5
 
 
@@ -36,5 +36,5 @@ def wait_for(
                 hint="See what the engine says: ./dev.py logs --raw",
             )
         time.sleep(pause)
-        pause = min(pause * 1.2, LONGEST_PAUSE_S)
+        pause = min(pause * 1.3, LONGEST_PAUSE_S)
     return seen

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from streamdev.engine.base import Progress
 from streamdev.errors import EngineStartError
+from streamdev.locks import HeldError, file_lock
 
 WAIT_FOR_OTHERS_S = 900
 
@@ -68,18 +68,17 @@ def lock_hash(*files: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _lock(folder: Path, what: str, progress: Progress) -> AcquireReturnProxy:
-    lock = FileLock(folder.with_name(folder.name + ".lock"))
+@contextmanager
+def _lock(folder: Path, what: str, progress: Progress) -> Iterator[None]:
+    path = folder.with_name(folder.name + ".lock")
+    wait = f"Another streamdev is preparing {what}; waiting for it"
     try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        progress.note(f"Another streamdev is preparing {what}; waiting for it")
-    try:
-        return lock.acquire(timeout=WAIT_FOR_OTHERS_S)
-    except Timeout:
+        with file_lock(path, WAIT_FOR_OTHERS_S, lambda: progress.note(wait)):
+            yield
+    except HeldError:
         raise EngineStartError(
             f"Another process has been preparing {what} for {WAIT_FOR_OTHERS_S // 60} minutes.",
-            hint=f"See which process holds {lock.lock_file}, end it and try again.",
+            hint=f"See which process holds {path}, end it and try again.",
         ) from None
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock, Timeout
-
 from streamdev.engine.base import Progress
 from streamdev.errors import TimedOutError
+from streamdev.locks import HeldError, file_lock
 from streamdev.paths import StateDir
 
 PATIENCE_S = 600.0
@@ -24,21 +23,17 @@ def engine_lock(state: StateDir, progress: Progress | None = None) -> Iterator[N
         TimedOutError: Another command held it for ten minutes.
     """
     state.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(state.lock)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if progress:
-            progress.step("Waiting for another command that starts or stops the engine")
-        try:
-            lock.acquire(timeout=PATIENCE_S, poll_interval=0.05)
-        except Timeout:
-            raise TimedOutError(
-                f"Another command has been starting or stopping the engine of {state.root.parent} "
-                f"for {PATIENCE_S / 60:.0f} minutes.",
-                hint="See which: ./dev.py doctor",
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+        with file_lock(state.lock, PATIENCE_S, lambda: _tell(progress)):
+            yield
+    except HeldError:
+        raise TimedOutError(
+            f"Another command has been starting or stopping the engine of {state.root.parent} "
+            f"for {PATIENCE_S / 60:.0f} minutes.",
+            hint="See which: ./dev.py doctor",
+        ) from None
+
+
+def _tell(progress: Progress | None) -> None:
+    if progress:
+        progress.step("Waiting for another command that starts or stops the engine")

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from streamdev.cli.context import CONFIG_NAME, Context, Settings
 from streamdev.cli.engines import choose, region_of
 from streamdev.cli.progress import TerminalProgress
@@ -19,6 +17,7 @@ from streamdev.engine.base import EngineInfo
 from streamdev.engine.ports import free_port
 from streamdev.engine.variables import client_variables
 from streamdev.errors import EngineNotRunningError, InvalidInputError, NotFoundError
+from streamdev.locks import file_lock
 
 if TYPE_CHECKING:
     from streamdev.aws.gateway import Gateway
@@ -107,7 +106,7 @@ def start_engine(config: Path, engine: str | None, run: Path) -> SessionEngine:
     """
     context = quiet_context(config, engine)
     context.state.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(context.state.root / "pytest.lock", timeout=LOCK_TIMEOUT_S):
+    with file_lock(context.state.root / "pytest.lock", LOCK_TIMEOUT_S):
         info = _running(context)
         if info is None:
             chosen = choose(context).name

@@ -56,7 +56,6 @@ ONLY_IN = {
     "ruamel": {"export"},
     "pydantic_core": {"config"},
     "psutil": {"engine", "plugins", "cli"},
-    "filelock": {"engine", "cli", "testing"},
     "click": {"cli"},
     "pytest": {"testing"},
     "rich": {"cli", "observe"},
@@ -140,7 +139,7 @@ def test_semantics_needs_the_standard_library_only(module: Path) -> None:
 )
 def test_plugins_need_nothing_that_localstack_lacks(module: Path) -> None:
     """They run in LocalStack's environment, where the command line's packages are not."""
-    lacking = {"click", "rich", "pydantic", "pydantic_core", "docker", "filelock", "streamdev.cli"}
+    lacking = {"click", "rich", "pydantic", "pydantic_core", "docker", "streamdev.cli"}
     assert third_party_imports(module) & lacking == set()
 
 

@@ -272,6 +272,27 @@ class TestEntry:
         done = self.run(project, project, "put-item", "id=1 2")
         assert done.stdout.splitlines()[0] == "-P -m streamdev.cli put-item id=1 2"
 
+    @pytest.mark.parametrize("made", [True, False])
+    def test_a_shell_asks_no_other_python_than_the_environments(
+        self, project: Path, tmp_path: Path, made: bool
+    ) -> None:
+        """``./dev.py``, with a ``python3`` on PATH that says so when it is asked."""
+        if made:
+            self.made(project)
+            python = project / ".venv" / "bin" / "python"
+            python.write_text(
+                f'#!/bin/sh\n[ "$1" = -P ] && echo "ran: $@" || exec {sys.executable} "$@"\n'
+            )
+        program(tmp_path / "bin" / "python3", 'echo "chosen: $@"')
+        (project / "dev.py").chmod(0o755)
+        environ = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
+        for cwd, command in ((project, "./dev.py"), (tmp_path, f"{project}/dev.py")):
+            done = subprocess.run(
+                [command, "logs", "-p a b"], cwd=cwd, env=environ, text=True, capture_output=True
+            )
+            told = "ran: -P -m streamdev.cli" if made else f"chosen: {command}"
+            assert (done.stdout, done.stderr) == (f"{told} logs -p a b\n", "")
+
     def test_outside_a_project_its_own_pipelines_count(self, project: Path, tmp_path: Path) -> None:
         self.made(project)
         outside = self.run(project, tmp_path).stdout

@@ -22,7 +22,7 @@ def test_a_run_without_its_fixtures_imports_next_to_nothing(pytester: pytest.Pyt
             assert pytestconfig.pluginmanager.has_plugin("streamdev")
             ours = {name for name in sys.modules if name.partition(".")[0] == "streamdev"}
             assert ours == {"streamdev", "streamdev.testing", "streamdev.testing.plugin"}
-            heavy = {"boto3", "botocore", "click", "pydantic", "rich", "docker", "filelock"}
+            heavy = {"boto3", "botocore", "click", "pydantic", "rich", "docker"}
             assert not heavy & sys.modules.keys()
         """
     )
