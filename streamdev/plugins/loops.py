@@ -25,7 +25,7 @@ TableId = tuple[str, str, str]
 KeyNames = Callable[[str, str, str], tuple[str, ...]]
 Begun = tuple[tuple[TableWrites, TrackedWrite], ...]
 # What parsing of a call that DynamoDB will refuse may raise.
-_MALFORMED = (KeyError, TypeError, AttributeError, ValueError)
+MALFORMED = (KeyError, TypeError, AttributeError, ValueError)
 
 
 class LoopGuard:
@@ -65,7 +65,7 @@ class LoopGuard:
             return ()
         try:
             writes = writes_of(operation, request, {})
-        except _MALFORMED:
+        except MALFORMED:
             return ()  # it will be refused, and writes nothing
         chain = self._chain_of_call(trace_id)
         begun = []
@@ -108,5 +108,5 @@ def _items(write: Write, key_names: KeyNames, account: str, region: str) -> Iter
         return None
     try:
         return [item_text(key) for key in keys_of(write.items, names)]
-    except _MALFORMED:
+    except MALFORMED:
         return None

@@ -20,6 +20,7 @@ def install() -> None:
     from localstack.services.dynamodb.server import DynamodbServer
 
     from streamdev.plugins import invocations
+    from streamdev.plugins.dynamodb import channel
     from streamdev.plugins.dynamodb.changes import Writes
     from streamdev.plugins.dynamodb.gateway import (
         AfterLocalStack,
@@ -27,6 +28,7 @@ def install() -> None:
         PassThrough,
         mend_stream_records,
     )
+    from streamdev.plugins.dynamodb.passing import Passing
     from streamdev.plugins.dynamodb.server import Database
     from streamdev.plugins.loops import LoopGuard
 
@@ -39,7 +41,9 @@ def install() -> None:
     # Both of LocalStack's providers (tables, streams) take the server from here.
     DynamodbServer.get = staticmethod(lambda: server)
     after = AfterLocalStack(server.client, _writes, server.files)
-    before = PassThrough(server.client, server.wait_for_dynamodb, _writes)
+    passing = Passing(_writes)
+    channel.install(server.client.address, passing)
+    before = PassThrough(server.client, server.wait_for_dynamodb, passing)
     handlers.preprocess_request.append(before)
     handlers.preprocess_request.append(BeforeLocalStack(_writes))
     handlers.run_custom_response_handlers.append(after)

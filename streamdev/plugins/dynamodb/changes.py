@@ -15,7 +15,7 @@ from streamdev.plugins.dynamodb.client import (
     namespace_of,
 )
 from streamdev.plugins.dynamodb.gate import Gate
-from streamdev.plugins.loops import Begun, LoopGuard
+from streamdev.plugins.loops import MALFORMED, Begun, LoopGuard
 from streamdev.semantics.log import now
 from streamdev.semantics.writes import keys_of, writes_of
 
@@ -59,6 +59,17 @@ class Writes:
     def table_changed(self, account: str, region: str, table: str) -> None:
         """A table was made or deleted: its key may be another one now."""
         self._keys.pop((account, region, table), None)
+
+    def begins_at_once(
+        self, account: str, region: str, operation: str, request: Mapping[str, Any]
+    ) -> bool:
+        """Whether `begin` would neither wait at the gate nor ask for a table's key."""
+        try:
+            tables = {write.table for write in writes_of(operation, request, {})}
+        except MALFORMED:
+            return False
+        known = all((account, region, table) in self._keys for table in tables)
+        return known and self.gate.is_open
 
     def begin(
         self,

@@ -7,20 +7,18 @@ local server; a general HTTP client would take longer than the server does.
 from __future__ import annotations
 
 import json
-import re
 import select
 import socket
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
+
+from streamdev.plugins.dynamodb.wire import Reply, reply_in, request_to
 
 # Jetty closes a connection that was idle for 30 s; one that is older is not used again.
 MAX_IDLE = 20.0
 CONNECT_TIMEOUT = 5.0
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 
 class DynamoDbUnavailableError(Exception):
@@ -49,14 +47,6 @@ class DynamoDbApiError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer, as it came."""
-
-    status: int
-    body: bytes
-
-
 class _Connection:
     def __init__(self, host: str, port: int) -> None:
         self.sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
@@ -75,40 +65,13 @@ class _Connection:
         self.sock.settimeout(timeout)
         self.sock.sendall(request)
         data = bytearray()
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            self._receive(data)
-        head, start = bytes(data[:end]), end + 4
-        status = int(head[9:12])
-        if length := _CONTENT_LENGTH.search(head):
-            total = start + int(length.group(1))
-            while len(data) < total:
-                self._receive(data)
-            body = bytes(data[start:total])
-        elif _CHUNKED.search(head):
-            body = self._chunks(data, start)
-        else:
-            raise ConnectionError("an answer without a length")
+        while (reply := reply_in(data)) is None:
+            received = self.sock.recv(262_144)
+            if not received:
+                raise ConnectionError("the connection was closed")
+            data += received
         self.used_at = time.monotonic()
-        return Reply(status, body)
-
-    def _chunks(self, data: bytearray, start: int) -> bytes:
-        body = bytearray()
-        while True:
-            while (end := data.find(b"\r\n", start)) < 0:
-                self._receive(data)
-            size = int(data[start:end].split(b";")[0], 16)
-            while len(data) < end + 2 + size + 2:
-                self._receive(data)
-            if size == 0:
-                return bytes(body)
-            body += data[end + 2 : end + 2 + size]
-            start = end + 2 + size + 2
-
-    def _receive(self, data: bytearray) -> None:
-        received = self.sock.recv(262_144)
-        if not received:
-            raise ConnectionError("the connection was closed")
-        data += received
+        return reply
 
     def close(self) -> None:
         self.sock.close()
@@ -123,7 +86,7 @@ class DynamoDbClient:
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+        self.address = (host, port)
         self._idle: deque[_Connection] = deque()
         self._lock = threading.Lock()
 
@@ -142,13 +105,7 @@ class DynamoDbClient:
         Raises:
             DynamoDbUnavailableError: No answer.
         """
-        request = (
-            f"POST / HTTP/1.1\r\nHost: {self._address[0]}:{self._address[1]}\r\n"
-            f"X-Amz-Target: {target}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"Authorization: AWS4-HMAC-SHA256 Credential={namespace}/20260101/{region}/dynamodb/"
-            "aws4_request, SignedHeaders=host, Signature=0\r\nX-Amz-Date: 20260101T000000Z\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
+        request = request_to(self.address, target, body, namespace, region)
         try:
             connection = self._take()
         except OSError as error:
@@ -168,7 +125,7 @@ class DynamoDbClient:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return _Connection(*self._address)
+                return _Connection(*self.address)
             if connection.usable():
                 return connection
             connection.close()

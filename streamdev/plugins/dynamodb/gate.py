@@ -25,6 +25,11 @@ class Gate:
         """Have ``action`` done before the next write passes; if it raises, before the one after."""
         self._before_next = action
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a write that comes now passes without anything being done or waited for."""
+        return not self._closed and self._before_next is None
+
     def enter(self) -> None:
         """A write begins; it waits while the gate is closed. ``leave`` has to follow."""
         with self._changed:
