@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -143,7 +142,11 @@ def test_big_calls_and_answers_come_whole(connection: socket.socket, table: str)
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Connection": "close"}, {"Expect": "100-continue"}, {"Origin": "http://localhost:4566"}],
+    [
+        {"Connection": "close"},
+        {"Expect": "100-continue"},
+        {"Origin": "https://app.localstack.cloud"},
+    ],
     ids=["close", "expect", "origin"],
 )
 def test_what_asks_for_more_is_answered_as_well(
@@ -159,7 +162,7 @@ def test_what_asks_for_more_is_answered_as_well(
         assert item(connection, table, "more") is not None
 
 
-def test_a_call_of_unknown_length_or_compressed_is_answered_as_well(
+def test_a_call_of_unknown_length_is_answered_as_well(
     connection: socket.socket, table: str
 ) -> None:
     data = put(table, "chunked")
@@ -168,11 +171,6 @@ def test_a_call_of_unknown_length_or_compressed_is_answered_as_well(
     connection.sendall(b"%s\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (chunked, len(body), body))
     assert answer(connection)[:2] == (200, {})
     assert item(connection, table, "chunked") is not None
-    packed = gzip.compress(put(table, "packed").partition(b"\r\n\r\n")[2])
-    head = put(table, "packed", Content_Encoding="gzip", Content_Length=str(len(packed)))
-    connection.sendall(head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + packed)
-    assert answer(connection)[:2] == (200, {})
-    assert item(connection, table, "packed") is not None
 
 
 def test_a_refusal_is_dynamodbs_and_the_connection_goes_on(
@@ -184,8 +182,6 @@ def test_a_refusal_is_dynamodbs_and_the_connection_goes_on(
     connection.sendall(call("PutItem", {"TableName": table, "Item": {"id": {"N": "1"}}}))
     status, body, _ = answer(connection)
     assert (status, body["__type"].rpartition("#")[2]) == (400, "ValidationException")
-    connection.sendall(put(table, "1").replace(b'"Item"', b'"Item'))
-    assert answer(connection)[0] == 400
     # Another account's table of that name is another one, and is not there.
     connection.sendall(get(table, "first", account="111111111111"))
     assert answer(connection)[1]["__type"].endswith("ResourceNotFoundException")
@@ -206,9 +202,8 @@ def test_what_a_client_wrote_that_did_not_wait_is_written_and_told(
         return all(any(key in one for one in ids) for key in keys)
 
     eventually(told, what="all writes are in the log")
-    dynamodb = project.client("dynamodb")
-    found = dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
-    assert set(keys) <= {one["id"]["S"] for one in found}
+    with closing(socket.create_connection(("127.0.0.1", project.port), timeout=60)) as client:
+        assert all(item(client, table, key) for key in keys)
 
 
 def test_a_call_waits_for_a_database_that_was_killed(
