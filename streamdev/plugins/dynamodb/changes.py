@@ -60,16 +60,27 @@ class Writes:
         """A table was made or deleted: its key may be another one now."""
         self._keys.pop((account, region, table), None)
 
-    def begins_at_once(
-        self, account: str, region: str, operation: str, request: Mapping[str, Any]
-    ) -> bool:
-        """Whether `begin` would neither wait at the gate nor ask for a table's key."""
+    def begin_at_once(
+        self,
+        account: str,
+        region: str,
+        operation: str,
+        request: Mapping[str, Any],
+        trace_id: str | None,
+    ) -> Begun | None:
+        """As `begin`; ``None``, and nothing was begun, where that would wait for something.
+
+        That is at the gate, and for the key of a table that was not written to yet.
+        """
         try:
             tables = {write.table for write in writes_of(operation, request, {})}
         except MALFORMED:
-            return False
-        known = all((account, region, table) in self._keys for table in tables)
-        return known and self.gate.is_open
+            return None
+        if not all((account, region, table) in self._keys for table in tables):
+            return None
+        if not self.gate.enter_at_once():
+            return None
+        return self._begin(account, region, operation, request, trace_id)
 
     def begin(
         self,
@@ -81,6 +92,16 @@ class Writes:
     ) -> Begun:
         """A call is about to write; ``end`` has to follow, whatever comes of it."""
         self.gate.enter()
+        return self._begin(account, region, operation, request, trace_id)
+
+    def _begin(
+        self,
+        account: str,
+        region: str,
+        operation: str,
+        request: Mapping[str, Any],
+        trace_id: str | None,
+    ) -> Begun:
         try:
             return self.guard.begin(account, region, operation, request, trace_id, self._key_names)
         except BaseException:

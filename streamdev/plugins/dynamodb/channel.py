@@ -82,7 +82,7 @@ class _Lane:
         if request is None:
             return
         call = self._passing.accept(request.headers, request.body)
-        if call is None or not self._passing.begins_at_once(call):
+        if call is None or not self._passing.begin_at_once(call):
             self._give_to_twisted()
             return
         self._pass(call)
@@ -100,7 +100,7 @@ class _Lane:
         HTTPChannel.dataReceived(self._channel, data)
 
     def _pass(self, call: Call) -> None:
-        self._passing.begin(call)
+        """Send a call that has begun."""
         sent = bytes(self._data)
         self._data.clear()
         self._under_way = True

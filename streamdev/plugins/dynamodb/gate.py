@@ -25,10 +25,13 @@ class Gate:
         """Have ``action`` done before the next write passes; if it raises, before the one after."""
         self._before_next = action
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a write that comes now passes without anything being done or waited for."""
-        return not self._closed and self._before_next is None
+    def enter_at_once(self) -> bool:
+        """As `enter`, if there is nothing to wait for and nothing to do before; else false."""
+        with self._changed:
+            if self._closed or self._before_next is not None:
+                return False
+            self._inside += 1
+            return True
 
     def enter(self) -> None:
         """A write begins; it waits while the gate is closed. ``leave`` has to follow."""

@@ -132,11 +132,17 @@ class Passing:
             operation, body, account, region, parameters, trace_id, str(uuid.uuid4()), now()
         )
 
-    def begins_at_once(self, call: Call) -> bool:
-        """Whether `begin` would wait for nothing."""
-        return call.parameters is None or self._writes.begins_at_once(
-            call.account, call.region, call.operation, call.parameters
+    def begin_at_once(self, call: Call) -> bool:
+        """As `begin`; false, and it has not begun, where that would wait for something."""
+        if call.parameters is None:
+            return True
+        begun = self._writes.begin_at_once(
+            call.account, call.region, call.operation, call.parameters, call.trace_id
         )
+        if begun is None:
+            return False
+        call.begun = begun
+        return True
 
     def begin(self, call: Call) -> None:
         """It is about to be passed; `end` or `leave` has to follow."""
