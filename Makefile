@@ -42,12 +42,12 @@ logs: venv ## Follow the processed records
 	@$(DEV) logs --follow $(ARGS)
 
 .PHONY: test
-test: venv ## Run all tests: unit, integration and, where Docker answers, compose
+test: venv ## Run the tests: unit, integration on the host engine and, where Docker answers, compose
 	@if docker version >/dev/null 2>&1; then \
-	  $(PYTEST) $(PARALLEL) tests/unit tests/integration tests/compose $(ARGS); \
+	  $(PYTEST) $(PARALLEL) --engine host tests/unit tests/integration tests/compose $(ARGS); \
 	else \
 	  echo "No Docker daemon answers: the compose tests are skipped." >&2; \
-	  $(PYTEST) $(PARALLEL) tests/unit tests/integration $(ARGS); \
+	  $(PYTEST) $(PARALLEL) --engine host tests/unit tests/integration $(ARGS); \
 	fi
 
 .PHONY: unit
@@ -55,7 +55,7 @@ unit: venv ## Run the tests that need neither network nor engine
 	@$(PYTEST) tests/unit $(ARGS)
 
 .PHONY: integration
-integration: venv ## Run the tests against a real engine, which they start
+integration: venv ## Run the integration tests on both engines (or ARGS='--engine compose')
 	@$(PYTEST) $(PARALLEL) tests/integration $(ARGS)
 
 .PHONY: check
