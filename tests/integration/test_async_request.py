@@ -171,7 +171,7 @@ def test_500_requests_at_once_are_all_answered_stored_and_handled_once(project: 
     answers = put_at_once(requests.url, [order.encode() for order in orders])
 
     assert most_at_once(answers) == AT_ONCE
-    assert {answer.status for answer in answers} == {202}
+    assert [(one.status, one.body) for one in answers if one.status != 202] == []
     ids = [str(json.loads(answer.body)["id"]) for answer in answers]
     eventually(
         lambda: all("ttl" in item for item in requests.items().values() if _of(crowd, item)),
