@@ -17,6 +17,8 @@ from streamdev.engine.base import Progress
 from streamdev.engine.environment import tool_environment
 
 RATE = 250
+# A picture of more than this is of no more use, but big.
+PICTURE_RATE = 50
 # Where a package begins in the path of a file: this project's first.
 _PLACES = (
     re.compile(r"/(?:plugins/)?(streamdev/plugins/\w+)"),
@@ -34,10 +36,6 @@ class Samples:
     """
 
     stacks: Counter[tuple[str, ...]] = field(default_factory=Counter)
-
-    def seconds(self) -> float:
-        """Processor time that they stand for."""
-        return self.stacks.total() / RATE
 
     def by_package(self) -> dict[str, float]:
         """Seconds by the package that computed, or had Python's own library compute for it."""
@@ -73,12 +71,16 @@ def sampled(pid: int, progress: Progress, picture: Path | None = None) -> Iterat
         SubjectError: py-spy may not look into the process, or failed.
     """
     command = [str(tool_environment("py-spy", progress) / "bin" / "py-spy"), "record"]
-    command += ["--pid", str(pid), "--rate", str(RATE), "--gil", "--full-filenames"]
+    command += ["--pid", str(pid), "--gil"]
     samples = Samples()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         raw = Path(folder) / "raw"
-        kind = ["--format", "flamegraph", "--output", str(picture)]
-        command += kind if picture else ["--format", "raw", "--output", str(raw)]
+        if picture:
+            command += ["--format", "flamegraph", "--output", str(picture)]
+            command += ["--rate", str(PICTURE_RATE)]
+        else:
+            command += ["--format", "raw", "--output", str(raw)]
+            command += ["--rate", str(RATE), "--full-filenames"]
         spy = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             yield samples
@@ -87,7 +89,11 @@ def sampled(pid: int, progress: Progress, picture: Path | None = None) -> Iterat
             said, _ = spy.communicate(timeout=120)
         if not (picture or raw).is_file():
             raise SubjectError(f"py-spy could not look into process {pid}:\n{last_lines(said)}")
-        if not picture:
+        if picture:
+            # Its title is the command, with this machine's folders.
+            drawn = picture.read_text(encoding="utf-8")
+            picture.write_text(drawn.replace(" ".join(command), picture.stem), encoding="utf-8")
+        else:
             samples.stacks = Samples.read(raw).stacks
 
 

@@ -16,6 +16,7 @@ from scripts.bench.measure import Plan
 from scripts.bench.peers import Server
 from scripts.bench.report import Better, Report, Spread, percentile
 from scripts.bench.results import Results
+from scripts.bench.sampling import Samples
 from scripts.bench.subjects import Streamdev, Subject, SubjectError, running
 
 SMALL, LARGE = figures.bulk(1_000), figures.bulk(20_000)
@@ -227,7 +228,30 @@ def test_the_page_is_made_from_what_was_kept(tmp_path: Path) -> None:
     assert "- MiniStack, round 3: it ended with 1:\n" in text
     assert "| not measured |" in text
     assert "Not measured yet: `make growth ARGS=--docs`." in text
+    assert "Not measured yet: `make profile ARGS=--docs`." in text
     assert "<!--" not in text
+
+
+STACKS = """\
+<module> (/py/lib/python3.13/runpy.py:9);serve (/s/.streamdev/plugins/streamdev/plugins/log.py:3) 25
+read (/e/site-packages/twisted/web/http.py:1);dumps (/py/lib/python3.13/json/__init__.py:2) 50
+main (/e/run.py:1);_find_and_load (<frozen importlib._bootstrap>:1);\
+<module> (/e/site-packages/moto/core.py:1);compile (/py/lib/python3.13/re/__init__.py:1) 75
+main (/e/run.py:1);_find_and_load (<frozen importlib._bootstrap>:1);\
+<module> (/py/lib/python3.13/ssl.py:1) 100
+"""
+
+
+def test_samples_tell_which_package_computes_and_which_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "raw").write_text(STACKS)
+    samples = Samples.read(tmp_path / "raw")
+    assert samples.by_package() == {
+        "Python": 0.4,
+        "moto": 0.3,
+        "twisted": 0.2,
+        "streamdev/plugins/log": 0.1,
+    }
+    assert samples.by_import() == {"Python": 0.4, "moto": 0.3, "": pytest.approx(0.3)}
 
 
 def test_a_subject_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
