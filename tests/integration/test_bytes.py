@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPResponse
@@ -171,6 +172,15 @@ def test_a_call_of_unknown_length_is_answered_as_well(
     connection.sendall(b"%s\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (chunked, len(body), body))
     assert answer(connection)[:2] == (200, {})
     assert item(connection, table, "chunked") is not None
+
+
+def test_a_call_may_come_by_tls(connection: socket.socket, table: str) -> None:
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    with anybody.wrap_socket(connection, server_hostname="localhost") as secure:
+        secure.sendall(put(table, "secure"))
+        assert answer(secure)[:2] == (200, {})
+        assert item(secure, table, "secure") is not None
 
 
 def test_a_refusal_is_dynamodbs_and_the_connection_goes_on(
