@@ -11,7 +11,7 @@ from urllib.parse import quote
 from urllib.request import Request
 
 from streamdev.aws.errors import AwsError
-from streamdev.aws.web import opener_of
+from streamdev.aws.web import direct_opener
 from streamdev.errors import EngineNotRunningError
 
 TIMEOUT_S = 10
@@ -41,7 +41,7 @@ class Control:
 
     def __init__(self, endpoint_url: str) -> None:
         self._base = f"{endpoint_url}/_streamdev"
-        self._opener = opener_of(endpoint_url)
+        self._opener = direct_opener()
 
     def health(self) -> dict[str, Any]:
         """Versions, and whether DynamoDB runs."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from urllib.error import HTTPError, URLError
 from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
+    AbstractHTTPHandler,
+    HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
@@ -20,15 +18,19 @@ from streamdev.errors import EngineNotRunningError
 TIMEOUT_S = 30
 
 
-def opener_of(url: str) -> OpenerDirector:
-    """What opens ``url`` without a proxy: the engine is here, whatever the environment says."""
-    if url.startswith("https:"):
-        return build_opener(ProxyHandler({}))
-    # The usual one knows TLS, and reads all of the machine's certificates for it.
-    director = OpenerDirector()
-    for kind in (HTTPHandler, HTTPRedirectHandler, HTTPDefaultErrorHandler, HTTPErrorProcessor):
-        director.add_handler(kind())
-    return director
+class _TLSWhenAsked(HTTPSHandler):
+    """Reads the machine's certificates for the first https URL only: that takes its time."""
+
+    def __init__(self) -> None:
+        AbstractHTTPHandler.__init__(self)
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(HTTPSConnection, req)
+
+
+def direct_opener() -> OpenerDirector:
+    """What opens URLs without a proxy: the engine is here, whatever the environment says."""
+    return build_opener(ProxyHandler({}), _TLSWhenAsked())
 
 
 def call(
@@ -41,7 +43,7 @@ def call(
     """
     request = Request(url, data=body, method=method, headers={"Content-Type": content_type})
     try:
-        with opener_of(url).open(request, timeout=TIMEOUT_S) as response:
+        with direct_opener().open(request, timeout=TIMEOUT_S) as response:
             return response.status, response.read().decode("utf-8", "replace")
     except HTTPError as error:
         return error.code, error.read().decode("utf-8", "replace")

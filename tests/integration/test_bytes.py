@@ -198,6 +198,19 @@ def test_a_refusal_is_dynamodbs_and_the_connection_goes_on(
     assert item(connection, table, "first") is not None
 
 
+def test_what_can_not_be_passed_is_answered_by_localstack(
+    connection: socket.socket, table: str
+) -> None:
+    # No region, and JSON that is too deep to be read here.
+    connection.sendall(get(table, "first").replace(b"/us-east-1/", b"/eu-north-9/"))
+    assert answer(connection)[0] >= 400
+    deep = put(table, "deep", "[" * 20_000)
+    deep = deep.replace(b'"[', b" [").replace(b'["}', b"[ }")
+    connection.sendall(deep)
+    assert answer(connection)[0] >= 400
+    assert item(connection, table, "first") is not None
+
+
 def test_what_a_client_wrote_that_did_not_wait_is_written_and_told(
     project: Project, table: str
 ) -> None:

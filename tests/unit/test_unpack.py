@@ -113,8 +113,12 @@ def add_folder(code: Path) -> None:
     (code / "lib" / "more").mkdir()
 
 
-@pytest.mark.parametrize("meddle", [write, add, add_folder])
-def test_what_a_handler_wrote_into_its_package_is_not_in_the_next(
+def remove(code: Path) -> None:
+    (code / "lib" / "same.py").unlink()
+
+
+@pytest.mark.parametrize("meddle", [write, add, add_folder, remove])
+def test_what_a_handler_did_to_its_package_is_not_in_the_next(
     tmp_path: Path, meddle: Callable[[Path], None]
 ) -> None:
     old, new = unpacked(tmp_path / "1" / "code", FILES), tmp_path / "2" / "code"

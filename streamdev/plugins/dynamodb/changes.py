@@ -15,7 +15,7 @@ from streamdev.plugins.dynamodb.client import (
     namespace_of,
 )
 from streamdev.plugins.dynamodb.gate import Gate
-from streamdev.plugins.loops import MALFORMED, Begun, LoopGuard
+from streamdev.plugins.loops import MALFORMED, Begun, KeyNames, LoopGuard
 from streamdev.semantics.log import now
 from streamdev.semantics.writes import keys_of, writes_of
 
@@ -80,7 +80,7 @@ class Writes:
             return None
         if not self.gate.enter_at_once():
             return None
-        return self._begin(account, region, operation, request, trace_id)
+        return self._begin(account, region, operation, request, trace_id, self._known_key_names)
 
     def begin(
         self,
@@ -92,7 +92,7 @@ class Writes:
     ) -> Begun:
         """A call is about to write; ``end`` has to follow, whatever comes of it."""
         self.gate.enter()
-        return self._begin(account, region, operation, request, trace_id)
+        return self._begin(account, region, operation, request, trace_id, self._key_names)
 
     def _begin(
         self,
@@ -101,9 +101,10 @@ class Writes:
         operation: str,
         request: Mapping[str, Any],
         trace_id: str | None,
+        key_names: KeyNames,
     ) -> Begun:
         try:
-            return self.guard.begin(account, region, operation, request, trace_id, self._key_names)
+            return self.guard.begin(account, region, operation, request, trace_id, key_names)
         except BaseException:
             self.gate.leave()
             raise
@@ -123,20 +124,24 @@ class Writes:
         request_id: str,
         trace_id: str | None,
         began: str,
+        *,
+        at_once: bool = False,
     ) -> None:
         """Wake the readers of the written tables, then log one ``write`` event per table.
 
         The event's ``began`` is when the call came in (as the log writes times), its ``at`` when
         it was answered: before any reader was woken, so that a read which the write caused and
-        which found nothing is known to be later.
+        which found nothing is known to be later. With ``at_once`` nothing is waited for: of a
+        table that was deleted meanwhile no keys are told.
         """
         at = now()
+        key_names = self._known_key_names if at_once else self._key_names
         writes = writes_of(operation, request, answer)
         for write in writes:
             for listener in self._listeners.get((account, region, write.table), ()):
                 listener()
         for write in writes:
-            keys = keys_of(write.items, self._key_names(account, region, write.table))
+            keys = keys_of(write.items, key_names(account, region, write.table))
             log.emit(
                 "write",
                 at=at,
@@ -148,6 +153,9 @@ class Writes:
                 invocation=invocations.request_of_trace(trace_id) if trace_id else None,
                 trace_id=trace_id,
             )
+
+    def _known_key_names(self, account: str, region: str, table: str) -> tuple[str, ...]:
+        return self._keys.get((account, region, table), ())
 
     def _key_names(self, account: str, region: str, table: str) -> tuple[str, ...]:
         table_id = (account, region, table)

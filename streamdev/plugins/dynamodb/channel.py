@@ -12,12 +12,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from localstack.utils.patch import Patch
 from rolo.serving.twisted import HeaderPreservingHTTPChannel
-from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http import RESPONSES, HTTPChannel, datetimeToString
 from twisted.web.server import version
 
 from streamdev.plugins.dynamodb.links import Links
@@ -48,11 +47,21 @@ def install(address: tuple[str, int], passing: Passing) -> None:
             lane = channel.streamdev_lane = _Lane(channel, links, address, passing)
         lane.received(data)
 
+    def lost(channel: Any, reason: Any) -> None:
+        if (lane := getattr(channel, "streamdev_lane", None)) is not None:
+            lane.is_lost = True
+        HTTPChannel.connectionLost(channel, reason)
+
     Patch(HeaderPreservingHTTPChannel, "dataReceived", received).apply()
+    Patch(HeaderPreservingHTTPChannel, "connectionLost", lost).apply()
 
 
 class _Lane:
-    """The calls on one connection of a client, one at a time."""
+    """The calls on one connection of a client, one at a time.
+
+    Attributes:
+        is_lost: Whether the client is gone.
+    """
 
     def __init__(
         self, channel: Any, links: Links, address: tuple[str, int], passing: Passing
@@ -63,6 +72,7 @@ class _Lane:
         self._passing = passing
         self._data = bytearray()
         self._under_way = False
+        self.is_lost = False
 
     def received(self, data: bytes) -> None:
         """Take in what came; pass it as soon as it is a whole call."""
@@ -74,18 +84,23 @@ class _Lane:
             return
         self._data += data
         self._channel.resetTimeout()
+        call = None
         try:
             request = request_in(self._data)
+            if request is None:
+                return
+            call = self._passing.accept(request.headers, request.body)
+            begun = call is not None and self._passing.begin_at_once(call)
         except OtherRequestError:
+            begun = False
+        except Exception as error:
+            # On LocalStack's way it is answered, whatever is wrong with it.
+            LOG.debug("a call was not understood: %r", error)
+            begun = False
+        if call is not None and begun:
+            self._pass(call)
+        else:
             self._give_to_twisted()
-            return
-        if request is None:
-            return
-        call = self._passing.accept(request.headers, request.body)
-        if call is None or not self._passing.begin_at_once(call):
-            self._give_to_twisted()
-            return
-        self._pass(call)
 
     def _is_between_requests(self) -> bool:
         """Whether Twisted has no request on this connection, nor a part of one."""
@@ -130,7 +145,7 @@ class _Lane:
             "Date": datetimeToString().decode(),
             **answer_headers(call, answer),
         }
-        phrase = HTTPStatus(answer.status).phrase
+        phrase = RESPONSES.get(answer.status, b"Unknown Status").decode()
         self._channel.transport.write(response(answer.status, phrase, headers, answer.body))
         self._go_on(timeout, self.received)
 
@@ -142,7 +157,7 @@ class _Lane:
 
     def _go_on(self, timeout: float | None, take: Callable[[bytes], None]) -> None:
         self._under_way = False
-        if not self._channel.transport.connected:
+        if self.is_lost:
             return
         self._channel.setTimeout(timeout)
         if data := bytes(self._data):

@@ -27,11 +27,15 @@ class Gate:
 
     def enter_at_once(self) -> bool:
         """As `enter`, if there is nothing to wait for and nothing to do before; else false."""
-        with self._changed:
+        if not self._changed.acquire(blocking=False):
+            return False
+        try:
             if self._closed or self._before_next is not None:
                 return False
             self._inside += 1
             return True
+        finally:
+            self._changed.release()
 
     def enter(self) -> None:
         """A write begins; it waits while the gate is closed. ``leave`` has to follow."""

@@ -83,6 +83,9 @@ class _Link(Protocol):  # type: ignore[misc]
         except ValueError:
             self.drop()
             return
+        if self._answered is None:  # nobody has asked
+            self.drop()
+            return
         if reply is not None:
             self._data.clear()
             self._used_at = _reactor().seconds()

@@ -72,6 +72,7 @@ class Call:
         request_id: What it is answered with.
         came_in: When it did, as the log writes times.
         begun: What `Writes.begin` gave.
+        at_once: Whether nothing may be waited for.
     """
 
     operation: str
@@ -83,6 +84,7 @@ class Call:
     request_id: str
     came_in: str
     begun: Begun = ()
+    at_once: bool = False
 
     @property
     def target(self) -> str:
@@ -141,7 +143,7 @@ class Passing:
         )
         if begun is None:
             return False
-        call.begun = begun
+        call.begun, call.at_once = begun, True
         return True
 
     def begin(self, call: Call) -> None:
@@ -177,6 +179,7 @@ class Passing:
                 call.request_id,
                 call.trace_id,
                 call.came_in,
+                at_once=call.at_once,
             )
         return Reply(reply.status, answer)
 

@@ -166,7 +166,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]
             )
             LOG.warning(message)
             log.emit("runtime.differs", function=name, runtime=runtime, runs=f"python{version}")
-        unpack.prepare(settings.code, name)
+        unpack.prepare(settings.code, function_version.id.unqualified_arn())
         for layer in settings.layers or ():
             layer.code.prepare_for_execution()
 

@@ -16,7 +16,6 @@ import subprocess
 import tempfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
@@ -27,8 +26,10 @@ _MODE = 0o755
 _CACHE = "__pycache__"
 #: Beside the code: a fingerprint of each file, by name. It is younger than they are.
 _RECORD = "files.json"
-# Makes $2 of links to what is in $1, and names what is younger than $3, each ended by a zero.
-_LINK = 'cp -al "$1" "$2" && find "$2" -newer "$3" -print0'
+# Makes $2 of links to what is in $1, and names what is there and, after a zero, what is younger
+# than $3; a zero ends each name.
+_LINK = """cp -al "$1" "$2" && find "$2" -type f -print0 &&
+    printf '\\0' && find "$2" -newer "$3" -print0"""
 _LINK_TIMEOUT_S = 60
 
 
@@ -37,6 +38,9 @@ class Code(Protocol):
 
     id: str
     _disk_lock: threading.RLock
+
+    def is_hot_reloading(self) -> bool:
+        """Whether it is no package but a folder of the user's."""
 
     def get_unzipped_code_location(self) -> Path:
         """Where it is to be unpacked."""
@@ -55,8 +59,11 @@ def prepare(code: Code, function: str) -> None:
 
     Args:
         code: What to unpack.
-        function: The function's name; its last version is where most is taken from.
+        function: The function's ARN; its last version is where most is taken from.
     """
+    if code.is_hot_reloading():
+        code.prepare_for_execution()
+        return
     target = code.get_unzipped_code_location()
     with code._disk_lock, tempfile.TemporaryFile() as archive:
         if not target.exists():
@@ -87,7 +94,7 @@ def unpack(archive: IO[bytes], target: Path, before: Path | None) -> None:
         record = {entry.filename: _fingerprint(entry) for entry in entries if not entry.is_dir()}
         target.with_name(_RECORD).write_text(json.dumps(record))
         scratch.rename(target)
-    except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error):
+    except Exception:
         # LocalStack tries in its own way, and says what is wrong.
         return
     finally:
@@ -110,7 +117,7 @@ def _link(before: Path, scratch: Path) -> Mapping[str, str]:
     """Link the version before; return the fingerprints of its files, none if there are no links.
 
     As on AWS, where ``/var/task`` is read-only, a handler has no business writing to its package.
-    Where one did so, nothing is taken over.
+    Where one did so, nothing is taken over, nor from a folder that is being removed.
     """
     try:
         record: dict[str, str] = json.loads(before.with_name(_RECORD).read_text())
@@ -124,16 +131,24 @@ def _link(before: Path, scratch: Path) -> Mapping[str, str]:
             check=True,
         )
     except (OSError, ValueError, subprocess.SubprocessError):
-        written = True
+        is_whole = False
     else:
-        younger = (Path(os.fsdecode(path)) for path in linked.stdout.split(b"\0") if path)
-        names = (path.relative_to(scratch).as_posix() for path in younger)
+        there, _, younger = linked.stdout.partition(b"\0\0")
         folders = _folders(record)
-        written = any(name not in folders and _CACHE not in name.split("/") for name in names)
-    if written:
+        is_whole = record.keys() <= _names(there, scratch) and not any(
+            name not in folders and _CACHE not in name.split("/")
+            for name in _names(younger, scratch)
+        )
+    if not is_whole:
         shutil.rmtree(scratch, ignore_errors=True)
         return {}
     return record
+
+
+def _names(paths: bytes, folder: Path) -> set[str]:
+    """The names below the folder of paths that each end with a zero."""
+    start = len(str(folder)) + 1
+    return {os.fsdecode(path)[start:] or "." for path in paths.split(b"\0") if path}
 
 
 def _folders(names: Collection[str]) -> set[str]:
