@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,7 @@ settings.register_profile("any", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("any")
 
 ENGINES = ("host", "compose")
+_NONE = "none"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,4 +48,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for mark in metafunc.definition.iter_markers("only_on"):
         assert mark.kwargs["because"], "say why"
         names = [name for name in names if name in mark.args]
-    metafunc.parametrize("engine", names, indirect=True, scope="session")
+    metafunc.parametrize("engine", names or [_NONE], indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for another engine than was asked for."""
+    left_out = [item for item in items if _engine_of(item) == _NONE]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _engine_of(item) != _NONE]
+
+
+def _engine_of(item: pytest.Item) -> Any:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("engine") if callspec else None
