@@ -25,7 +25,7 @@ RUN ["/opt/tools/bin/pip", "install", "--no-cache-dir", "--no-deps", "--require-
      "--requirement", "image/tools.txt"]
 
 # Only what the large steps are made by, so that other edits leave their layers alone.
-COPY streamdev/__init__.py streamdev/errors.py streamdev/paths.py streamdev/
+COPY streamdev/__init__.py streamdev/errors.py streamdev/locks.py streamdev/paths.py streamdev/
 COPY streamdev/engine/__init__.py streamdev/engine/base.py streamdev/engine/cache.py \
      streamdev/engine/environment.py streamdev/engine/installer.py \
      streamdev/engine/subprocesses.py streamdev/engine/
