@@ -61,9 +61,9 @@ def request_in(data: bytes | bytearray) -> Request | None:
             return None
         raise OtherRequestError
     end = data.find(b"\r\n\r\n")
+    if (len(data) if end < 0 else end) > _LONGEST_HEAD:
+        raise OtherRequestError
     if end < 0:
-        if len(data) > _LONGEST_HEAD:
-            raise OtherRequestError
         return None
     headers = _headers(data[len(_START) : end].decode("latin-1"))
     length = headers.get("Content-Length") or ""
