@@ -26,9 +26,12 @@ from scripts.bench.report import Report
 from scripts.bench.results import Results
 from scripts.bench.sampling import sampled
 from scripts.bench.subjects import Streamdev, Subject, SubjectError, running
-from scripts.bench.work import Pipeline, client, make_table, timed_puts
+from scripts.bench.work import SPACE, Pipeline, client, make_table, timed_puts
 from streamdev.cli.progress import TerminalProgress
+from streamdev.engine.record import read_record
+from streamdev.paths import StateDir
 from streamdev.plugins.dynamodb.client import DynamoDbClient, namespace_of
+from streamdev.plugins.dynamodb.wire import TARGET
 
 _CONSOLE = Console(stderr=True, highlight=False)
 _PROGRESS = TerminalProgress(_CONSOLE)
@@ -41,7 +44,6 @@ _STRAIGHT = "put as bytes, straight to DynamoDB Local"
 _BYTES = "put as bytes, to the endpoint"
 _BOTO3 = "put by boto3, to the endpoint"
 _TABLE = "profile"
-_SPACE = 0.05
 _TOLD = 0.03
 _ENGINE_WITHIN = 60.0
 
@@ -52,7 +54,7 @@ _ENGINE_WITHIN = 60.0
 @page.output_options
 def main(rounds: int, puts: int, output: Path | None) -> None:
     """Measure and sample; print the tables."""
-    work = f"rounds: {rounds}; in each {puts} puts, {_SPACE * 1000:.0f} ms apart"
+    work = f"rounds: {rounds}; in each {puts} puts, {SPACE * 1000:.0f} ms apart"
     results = Results(machine.describe(_PROGRESS), work)
     layers, computing, start = Report(), Report(), Report()
     results.reports = {LAYERS: layers, COMPUTING: computing, START: start}
@@ -85,16 +87,16 @@ def _layers(subject: Subject, puts: int, report: Report) -> None:
     with running(subject):
         dynamodb = client("dynamodb", subject.endpoint)
         make_table(dynamodb, _TABLE)
-        namespace = "test"
-        ways: dict[str, tuple[str, int]] = {_BYTES: _address(subject.endpoint)}
-        if isinstance(subject, Streamdev):
-            namespace = namespace_of("0" * 12, "us-east-1")
-            ways[_STRAIGHT] = ("127.0.0.1", _database_port(subject))
+        # Each with where it goes to, and the access key that the table is found by there.
+        here = _address(subject.endpoint)
+        ways = {_BYTES: (here, "test")}
         if isinstance(subject, DynamoDBLocalAlone):
-            ways = {_STRAIGHT: _address(subject.endpoint)}
-        for what, (host, port) in ways.items():
-            key = namespace if what == _STRAIGHT else "test"
-            took = _puts_as_bytes(DynamoDbClient(host, port), key, puts)
+            ways = {_STRAIGHT: (here, "test")}
+        elif isinstance(subject, Streamdev):
+            database = ("127.0.0.1", _database_port(subject))
+            ways[_STRAIGHT] = (database, namespace_of("0" * 12, "us-east-1"))
+        for what, (address, key) in ways.items():
+            took = _puts_as_bytes(DynamoDbClient(*address), key, puts)
             report.add(what, "ms", subject.name, took)
         sent = timed_puts(dynamodb, _TABLE, puts).values()
         report.add(_BOTO3, "ms", subject.name, [(end - begun) / 1e6 for begun, end in sent])
@@ -107,11 +109,11 @@ def _puts_as_bytes(dynamodb: DynamoDbClient, namespace: str, puts: int) -> list[
         item = {"id": {"S": f"bytes-{time.time_ns()}-{number}"}, "name": {"S": "John Doe"}}
         body = json.dumps({"TableName": _TABLE, "Item": item}).encode()
         start = time.perf_counter()
-        reply = dynamodb.exchange("DynamoDB_20120810.PutItem", body, namespace, "us-east-1")
+        reply = dynamodb.exchange(f"{TARGET}PutItem", body, namespace, "us-east-1")
         took.append((time.perf_counter() - start) * 1000)
         if reply.status != 200:
             raise SubjectError(f"PutItem was answered with {reply.status}: {reply.body!r}")
-        time.sleep(_SPACE)  # spaced on purpose: this measures one change at a time
+        time.sleep(SPACE)
     dynamodb.close()
     return took
 
@@ -169,14 +171,11 @@ def _starting(host: Streamdev) -> Iterator[tuple[int, Callable[[], object]]]:
 
 def _engine_of(host: Streamdev) -> int:
     """The process of LocalStack, as soon as it is there."""
+    record = StateDir.of_project(host.folder).engine_record
     deadline = time.monotonic() + _ENGINE_WITHIN
     while time.monotonic() < deadline:
-        for process in psutil.process_iter(["cmdline", "environ"]):
-            words = " ".join(process.info["cmdline"] or ())
-            environ = process.info["environ"] or {}
-            listens = environ.get("GATEWAY_LISTEN", "").endswith(f":{host.port}")
-            if "localstack.runtime.main" in words and listens:
-                return int(process.pid)
+        if (found := read_record(record)) and found.pid:
+            return found.pid
         time.sleep(0.01)
     raise SubjectError(f"{host.name}: no engine was started within {_ENGINE_WITHIN:.0f} s")
 

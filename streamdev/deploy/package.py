@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from streamdev.config.models import Function
-from streamdev.deploy.packed import Packed, vendored_files
+from streamdev.deploy.packed import Packed, vendored_files, written_whole
 from streamdev.deploy.requirements import NAME as REQUIREMENTS
 from streamdev.deploy.requirements import Target, vendor
 from streamdev.deploy.sources import (
@@ -184,23 +182,18 @@ def _write(path: Path, files: Sequence[Packed], older: Sequence[Path]) -> None:
         _ChangedError: A file is not what it was when it was looked at.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with (
-            os.fdopen(descriptor, "wb") as stream,
-            zipfile.ZipFile(stream, "w") as archive,
-            opened(older) as before,
-        ):
-            for file in files:
-                entry = _entry(file)
-                if before is None or not copy_entry(before, archive, entry):
-                    content = file.file.path.read_bytes()
-                    if hashlib.sha256(content).digest() != file.sha256:
-                        raise _ChangedError(file.file.path)
-                    archive.writestr(entry, content, compresslevel=6)
-        Path(scratch).replace(path)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
+    with (
+        written_whole(path) as stream,
+        zipfile.ZipFile(stream, "w") as archive,
+        opened(older) as before,
+    ):
+        for file in files:
+            entry = _entry(file)
+            if before is None or not copy_entry(before, archive, entry):
+                content = file.file.path.read_bytes()
+                if hashlib.sha256(content).digest() != file.sha256:
+                    raise _ChangedError(file.file.path)
+                archive.writestr(entry, content, compresslevel=6)
 
 
 def _entry(file: Packed) -> zipfile.ZipInfo:

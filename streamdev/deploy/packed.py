@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from streamdev.deploy.sources import SourceFile, source_files
 
@@ -53,16 +55,21 @@ def _vendored_files(folder: Path, state: str) -> tuple[Packed, ...]:
             )
     files = tuple(map(Packed.of, source_files(folder)))
     rows = [(one.name, one.file.executable, one.sha256.hex()) for one in files]
-    with suppress(OSError):
-        _write(listing, json.dumps({"state": state, "files": rows}))
+    with suppress(OSError), written_whole(listing) as stream:
+        stream.write(json.dumps({"state": state, "files": rows}).encode())
     return files
 
 
-def _write(path: Path, text: str) -> None:
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content becomes the file at ``path`` when the block ends without an error.
+
+    Others see the file that was there, or the new one whole.
+    """
     descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
         Path(scratch).replace(path)
     finally:
         Path(scratch).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from streamdev.plugins.dynamodb.client import (
     namespace_of,
 )
 from streamdev.plugins.dynamodb.gate import Gate
-from streamdev.plugins.loops import MALFORMED, Begun, KeyNames, LoopGuard
+from streamdev.plugins.loops import MALFORMED, Begun, LoopGuard
 from streamdev.semantics.log import now
 from streamdev.semantics.writes import keys_of, writes_of
 
@@ -60,28 +60,6 @@ class Writes:
         """A table was made or deleted: its key may be another one now."""
         self._keys.pop((account, region, table), None)
 
-    def begin_at_once(
-        self,
-        account: str,
-        region: str,
-        operation: str,
-        request: Mapping[str, Any],
-        trace_id: str | None,
-    ) -> Begun | None:
-        """As `begin`; ``None``, and nothing was begun, where that would wait for something.
-
-        That is at the gate, and for the key of a table that was not written to yet.
-        """
-        try:
-            tables = {write.table for write in writes_of(operation, request, {})}
-        except MALFORMED:
-            return None
-        if not all((account, region, table) in self._keys for table in tables):
-            return None
-        if not self.gate.enter_at_once():
-            return None
-        return self._begin(account, region, operation, request, trace_id, self._known_key_names)
-
     def begin(
         self,
         account: str,
@@ -89,20 +67,21 @@ class Writes:
         operation: str,
         request: Mapping[str, Any],
         trace_id: str | None,
-    ) -> Begun:
-        """A call is about to write; ``end`` has to follow, whatever comes of it."""
-        self.gate.enter()
-        return self._begin(account, region, operation, request, trace_id, self._key_names)
+        *,
+        at_once: bool = False,
+    ) -> Begun | None:
+        """A call is about to write; ``end`` has to follow, whatever comes of it.
 
-    def _begin(
-        self,
-        account: str,
-        region: str,
-        operation: str,
-        request: Mapping[str, Any],
-        trace_id: str | None,
-        key_names: KeyNames,
-    ) -> Begun:
+        With ``at_once`` nothing is waited for: ``None``, and nothing was begun, where that would
+        be needed, at the gate or for the key of a table that was not written to yet.
+        """
+        if not at_once:
+            self.gate.enter()
+        elif not (
+            self._knows_keys(account, region, operation, request) and self.gate.enter_at_once()
+        ):
+            return None
+        key_names = self._known_key_names if at_once else self._key_names
         try:
             return self.guard.begin(account, region, operation, request, trace_id, key_names)
         except BaseException:
@@ -153,6 +132,15 @@ class Writes:
                 invocation=invocations.request_of_trace(trace_id) if trace_id else None,
                 trace_id=trace_id,
             )
+
+    def _knows_keys(
+        self, account: str, region: str, operation: str, request: Mapping[str, Any]
+    ) -> bool:
+        try:
+            writes = writes_of(operation, request, {})
+        except MALFORMED:
+            return False
+        return all((account, region, write.table) in self._keys for write in writes)
 
     def _known_key_names(self, account: str, region: str, table: str) -> tuple[str, ...]:
         return self._keys.get((account, region, table), ())

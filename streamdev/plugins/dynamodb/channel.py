@@ -44,7 +44,7 @@ def install(address: tuple[str, int], passing: Passing) -> None:
     def received(channel: Any, data: bytes) -> None:
         lane = getattr(channel, "streamdev_lane", None)
         if lane is None:
-            lane = channel.streamdev_lane = _Lane(channel, links, address, passing)
+            lane = channel.streamdev_lane = _Lane(channel, links, passing)
         lane.received(data)
 
     def lost(channel: Any, reason: Any) -> None:
@@ -63,12 +63,9 @@ class _Lane:
         is_lost: Whether the client is gone.
     """
 
-    def __init__(
-        self, channel: Any, links: Links, address: tuple[str, int], passing: Passing
-    ) -> None:
+    def __init__(self, channel: Any, links: Links, passing: Passing) -> None:
         self._channel = channel
         self._links = links
-        self._address = address
         self._passing = passing
         self._data = bytearray()
         self._under_way = False
@@ -90,7 +87,7 @@ class _Lane:
             if request is None:
                 return
             call = self._passing.accept(request.headers, request.body)
-            begun = call is not None and self._passing.begin_at_once(call)
+            begun = call is not None and self._passing.begin(call, at_once=True)
         except OtherRequestError:
             begun = False
         except Exception as error:
@@ -122,7 +119,7 @@ class _Lane:
         # However long it takes, the client is not idle.
         timeout = self._channel.setTimeout(None)
         self._links.exchange(
-            request_to(self._address, call.target, call.body, call.namespace, call.region),
+            request_to(self._links.address, call.target, call.body, call.namespace, call.region),
             partial(self._answered, call, timeout),
             partial(self._refused, call, timeout, sent),
         )

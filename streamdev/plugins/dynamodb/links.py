@@ -26,7 +26,7 @@ class Links:
     """
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
+        self.address = address
         self._idle: deque[_Link] = deque()
 
     def exchange(self, request: bytes, answered: Answered, refused: Callable[[], None]) -> None:
@@ -43,7 +43,7 @@ class Links:
                 link.exchange(request, answered)
                 return
             link.drop()
-        host, port = self._address
+        host, port = self.address
         factory = _Factory(self._idle, lambda link: link.exchange(request, answered), refused)
         _reactor().connectTCP(host, port, factory, timeout=CONNECT_TIMEOUT)
 

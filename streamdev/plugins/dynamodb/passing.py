@@ -134,24 +134,26 @@ class Passing:
             operation, body, account, region, parameters, trace_id, str(uuid.uuid4()), now()
         )
 
-    def begin_at_once(self, call: Call) -> bool:
-        """As `begin`; false, and it has not begun, where that would wait for something."""
+    def begin(self, call: Call, *, at_once: bool = False) -> bool:
+        """It is about to be passed; `end` or `leave` has to follow.
+
+        With ``at_once`` nothing is waited for: false, and it has not begun, where that would be
+        needed.
+        """
         if call.parameters is None:
             return True
-        begun = self._writes.begin_at_once(
-            call.account, call.region, call.operation, call.parameters, call.trace_id
+        begun = self._writes.begin(
+            call.account,
+            call.region,
+            call.operation,
+            call.parameters,
+            call.trace_id,
+            at_once=at_once,
         )
         if begun is None:
             return False
-        call.begun, call.at_once = begun, True
+        call.begun, call.at_once = begun, at_once
         return True
-
-    def begin(self, call: Call) -> None:
-        """It is about to be passed; `end` or `leave` has to follow."""
-        if call.parameters is not None:
-            call.begun = self._writes.begin(
-                call.account, call.region, call.operation, call.parameters, call.trace_id
-            )
 
     def leave(self, call: Call) -> None:
         """It was not passed after all, or nobody knows."""

@@ -90,8 +90,7 @@ def unpack(archive: IO[bytes], target: Path, before: Path | None) -> None:
             if not all(map(_is_plain, entries)):
                 return
             there = {} if before is None else _link(before, scratch)
-            _complete(packed, entries, scratch, there)
-        record = {entry.filename: _fingerprint(entry) for entry in entries if not entry.is_dir()}
+            record = _complete(packed, entries, scratch, there)
         target.with_name(_RECORD).write_text(json.dumps(record))
         scratch.rename(target)
     except Exception:
@@ -161,13 +160,17 @@ def _complete(
     entries: Collection[zipfile.ZipInfo],
     folder: Path,
     there: Mapping[str, str],
-) -> None:
-    """Write what differs from what is ``there`` in the folder, and remove what should not be."""
+) -> dict[str, str]:
+    """Write what differs from what is ``there`` in the folder, and remove what should not be.
+
+    Returns:
+        The fingerprints of its files.
+    """
     files = {entry.filename: entry for entry in entries if not entry.is_dir()}
-    prints = {name: _fingerprint(entry) for name, entry in files.items()}
-    other = [name for name, fingerprint in there.items() if prints.get(name) != fingerprint]
-    for name in other:
-        _remove(folder / name)
+    record = {name: _fingerprint(entry) for name, entry in files.items()}
+    for name, fingerprint in there.items():
+        if record.get(name) != fingerprint:
+            _remove(folder / name)
     wanted = _folders(files) | {one.filename.removesuffix("/") for one in entries if one.is_dir()}
     for left in _folders(there) - wanted:
         # An empty one could still be imported.
@@ -175,10 +178,11 @@ def _complete(
     for one in wanted:
         (folder / one).mkdir(parents=True, exist_ok=True)
     for name, entry in files.items():
-        if name not in there or name in other:
+        if there.get(name) != record[name]:
             with (folder / name).open("xb") as new:
                 new.write(packed.read(entry))
                 os.fchmod(new.fileno(), _MODE)
+    return record
 
 
 def _remove(path: Path) -> None:
